@@ -1,1 +1,16 @@
-//! The tilewise library.
+//! tilewise: a GPU-accelerated, blocked-array computing engine.
+//!
+//! A lazy array far larger than memory is tiled into chunks; whole expressions are fused into
+//! kernels that run on CPU threads or, as WGSL, on any GPU; tiles live under a memory bound that
+//! is proved before the run and kept during it.
+
+mod error;
+
+pub mod device;
+pub mod geometry;
+pub mod plan;
+pub mod store;
+
+pub use error::{Error, Result, human_bytes};
+pub use tilewise_kernels as kernels;
+pub use tilewise_kernels::{DType, Op, ReduceKind, Reduction, Scalar, bf16, f16};

@@ -1,1 +1,16 @@
-//! Kernels.
+//! The kernels of tilewise: dtypes, the op table, and the loops over strips.
+//!
+//! A *strip* is a few thousand elements in cache. This crate gives each op its scalar meaning
+//! once and derives from it typed loops over strips for every instruction set, the WGSL snippet,
+//! inference and documentation. It never starts threads, touches files or a GPU, or allocates tiles.
+
+mod dtype;
+mod element;
+pub mod ops;
+pub mod reduce;
+
+pub use dtype::{DType, DTypeInfo, Kind};
+pub use element::{Element, Scalar};
+pub use half::{bf16, f16};
+pub use ops::{Isa, Op, OpDef, Signature, StripFn};
+pub use reduce::{ReduceKind, Reduction};

@@ -1,0 +1,224 @@
+//! The Rust types behind each dtype, and typed single values.
+//!
+//! `dispatch!` is the one place where a run-time dtype becomes a compile-time type.
+
+use crate::DType;
+use bytemuck::Pod;
+use half::{bf16, f16};
+use std::fmt;
+
+/// A Rust type that stores one element of a dtype.
+pub trait Element: Copy + Default + PartialEq + Send + Sync + fmt::Debug + 'static {
+    /// The dtype stored.
+    const DTYPE: DType;
+    /// The plain-bytes type in tiles: itself, or `u8` for `bool`.
+    type Stored: Pod + Default + PartialEq + Send + Sync;
+    /// To the stored form.
+    fn store(self) -> Self::Stored;
+    /// From the stored form; any non-zero byte is `true`.
+    fn load(stored: Self::Stored) -> Self;
+    /// As f64, rounded where f64 cannot hold it.
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! elements {
+    ($($t:ty => $d:ident, $x:ident => $f:expr;)*) => {$(
+        impl Element for $t {
+            const DTYPE: DType = DType::$d;
+            type Stored = $t;
+            fn store(self) -> $t { self }
+            fn load(stored: $t) -> $t { stored }
+            fn to_f64(self) -> f64 { let $x = self; $f }
+        }
+    )*};
+}
+elements! {
+    i8 => I8, x => f64::from(x);
+    i16 => I16, x => f64::from(x);
+    i32 => I32, x => f64::from(x);
+    i64 => I64, x => x as f64;
+    u8 => U8, x => f64::from(x);
+    u16 => U16, x => f64::from(x);
+    u32 => U32, x => f64::from(x);
+    u64 => U64, x => x as f64;
+    f16 => F16, x => x.to_f64();
+    bf16 => BF16, x => x.to_f64();
+    f32 => F32, x => f64::from(x);
+    f64 => F64, x => x;
+}
+
+impl Element for bool {
+    const DTYPE: DType = DType::Bool;
+    type Stored = u8;
+    fn store(self) -> u8 {
+        u8::from(self)
+    }
+    fn load(stored: u8) -> bool {
+        stored != 0
+    }
+    fn to_f64(self) -> f64 {
+        f64::from(u8::from(self))
+    }
+}
+
+/// Runs `$body` with `$T` bound to the Rust type of `$dtype` (`bool` for `Bool`).
+#[macro_export]
+macro_rules! dispatch {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::Bool => {
+                type $T = bool;
+                $body
+            }
+            $crate::DType::I8 => {
+                type $T = i8;
+                $body
+            }
+            $crate::DType::I16 => {
+                type $T = i16;
+                $body
+            }
+            $crate::DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            $crate::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            $crate::DType::U8 => {
+                type $T = u8;
+                $body
+            }
+            $crate::DType::U16 => {
+                type $T = u16;
+                $body
+            }
+            $crate::DType::U32 => {
+                type $T = u32;
+                $body
+            }
+            $crate::DType::U64 => {
+                type $T = u64;
+                $body
+            }
+            $crate::DType::F16 => {
+                type $T = $crate::f16;
+                $body
+            }
+            $crate::DType::BF16 => {
+                type $T = $crate::bf16;
+                $body
+            }
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+        }
+    };
+}
+
+/// One value of a dtype, kept as its bits so that NaN payloads and −0 survive and values hash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Scalar {
+    dtype: DType,
+    bits: u64,
+}
+
+impl Scalar {
+    /// A scalar of the element's dtype.
+    pub fn new<T: Element>(value: T) -> Scalar {
+        let mut bits = [0u8; 8];
+        let stored = value.store();
+        let bytes = bytemuck::bytes_of(&stored);
+        bits[..bytes.len()].copy_from_slice(bytes);
+        Scalar {
+            dtype: T::DTYPE,
+            bits: u64::from_le_bytes(bits),
+        }
+    }
+
+    /// The first element of `bytes`, which holds at least one element of `dtype`.
+    pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Scalar {
+        let mut bits = [0u8; 8];
+        bits[..dtype.size()].copy_from_slice(&bytes[..dtype.size()]);
+        Scalar {
+            dtype,
+            bits: u64::from_le_bytes(bits),
+        }
+    }
+
+    /// Its dtype.
+    pub fn dtype(self) -> DType {
+        self.dtype
+    }
+
+    /// Its little-endian bits, zero-extended.
+    pub fn bits(self) -> u64 {
+        self.bits
+    }
+
+    /// Its bytes, `dtype().size()` of them.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.bits.to_le_bytes()[..self.dtype.size()].to_vec()
+    }
+
+    /// The value as `T`, if `T` is its dtype.
+    pub fn get<T: Element>(self) -> Option<T> {
+        (T::DTYPE == self.dtype).then(|| {
+            let bytes = self.bits.to_le_bytes();
+            T::load(bytemuck::pod_read_unaligned(&bytes[..size_of::<T::Stored>()]))
+        })
+    }
+
+    /// The value as f64, rounded where f64 cannot hold it.
+    pub fn to_f64(self) -> f64 {
+        let bytes = self.bits.to_le_bytes();
+        dispatch!(self.dtype, T => {
+            type S = <T as Element>::Stored;
+            <T as Element>::load(bytemuck::pod_read_unaligned::<S>(&bytes[..size_of::<S>()])).to_f64()
+        })
+    }
+}
+
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}:{}", self.dtype.info().short)
+    }
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.dtype {
+            DType::Bool => write!(f, "{}", self.bits != 0),
+            DType::I64 => write!(f, "{}", self.bits as i64),
+            DType::U64 => write!(f, "{}", self.bits),
+            DType::F32 => write!(f, "{}", f32::from_bits(self.bits as u32)),
+            _ => write!(f, "{}", self.to_f64()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalars_keep_their_bits() {
+        let nan = f32::from_bits(0x7fc0_1234);
+        assert_eq!(Scalar::new(nan).bits(), 0x7fc0_1234);
+        assert_eq!(
+            Scalar::new(-0.0f64).get::<f64>().map(f64::to_bits),
+            Some((-0.0f64).to_bits())
+        );
+        assert_eq!(Scalar::new(-3i16).get::<i16>(), Some(-3));
+        assert_eq!(Scalar::new(-3i16).to_f64(), -3.0);
+        assert_eq!(Scalar::new(true).get::<i8>(), None);
+        assert_eq!(Scalar::new(true).to_string(), "true");
+        assert_eq!(Scalar::from_bytes(DType::U16, &[1, 2]).get::<u16>(), Some(513));
+    }
+}
