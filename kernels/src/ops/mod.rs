@@ -76,13 +76,14 @@ pub struct OpDef {
     /// The dtypes it computes in for arguments of the given dtypes, as NumPy 2; the error names
     /// the op, the dtypes and what it accepts.
     pub infer: fn(&OpDef, &[DType]) -> Result<Signature, String>,
-    /// The loop for arguments of a signature's `args` (given by its last argument's dtype, which
-    /// determines the others). `None` for `F16`/`BF16` means: compute in `F32` and round.
-    pub kernel: fn(DType, Isa) -> Option<StripFn>,
-    /// A WGSL expression over `$0`, `$1`, `$2` for arguments held in the registers of that dtype
-    /// (narrow integers in 32-bit registers, half floats in f32). It may call functions of
-    /// `shaders/`. `None`: this op runs on the CPU for that dtype.
-    pub wgsl: fn(DType) -> Option<&'static str>,
+    /// The loop for arguments of a signature's `args`. `None` where they are `F16` or `BF16`
+    /// means: compute in `F32` and round.
+    pub kernel: fn(&[DType], Isa) -> Option<StripFn>,
+    /// A WGSL expression over `$0`, `$1`, `$2` for arguments of a signature's `args`, held in
+    /// registers (narrow integers sign- or zero-extended to 32 bits, half floats in f32); a narrow
+    /// result is still to be wrapped or rounded. It may call functions of `shaders/`. `None`: this
+    /// op runs on the CPU for these dtypes.
+    pub wgsl: fn(&[DType]) -> Option<&'static str>,
     /// Stated error.
     pub ulp: Ulp,
     /// One line of documentation.
