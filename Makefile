@@ -28,6 +28,7 @@ run: setup ## compute a climate anomaly larger than the memory given, with a rep
 
 test: setup ## every test of the workspace, GPU tests on software Vulkan where no GPU is
 	@mkdir -p $(MESA_SHADER_CACHE_DIR)
+	tools/test-setup.sh
 	$(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
 

@@ -137,6 +137,7 @@ add_backports() {
     for entry in "$dir"/entry.*; do
         [[ -e $entry ]] || continue
         target=$BACKPORTS_FILE.${entry##*.}
+        sed -i '1i # Added by the set-up of tilewise for a newer Mesa; may be removed.' "$entry"
         as_root install -m 0644 "$entry" "$target"
         apt update || true    # another, broken source must not count against this one
         if mesa_on_offer; then
