@@ -6,6 +6,7 @@
 
 mod dtype;
 mod element;
+pub mod math;
 pub mod ops;
 pub mod reduce;
 
