@@ -1,8 +1,8 @@
 //! The calendars of CF: day numbers to dates and back, exactly.
 //!
 //! Every calendar counts days from its own 1970-01-01, so that times are plain integers and two
-//! times of one calendar compare and subtract without knowing anything of months. Years are
-//! astronomical: year 0 exists and precedes year 1.
+//! times of one calendar compare and subtract without knowing anything of months. The standard and
+//! the Julian calendar have no year 0, as in CF: the year before 1 is -1.
 
 use crate::{Error, Result};
 
@@ -26,7 +26,7 @@ pub enum Calendar {
 /// A calendar date.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Date {
-    /// The astronomical year.
+    /// The year; negative before year 1.
     pub year: i64,
     /// 1 to 12.
     pub month: u32,
@@ -82,8 +82,24 @@ impl Calendar {
             .map_or("standard", |(n, _)| n)
     }
 
+    /// Whether a year 0 precedes year 1.
+    fn has_year_zero(self) -> bool {
+        !matches!(self, Calendar::Standard | Calendar::Julian)
+    }
+
+    /// Years counted without a gap.
+    fn gapless(self, year: i64) -> i64 {
+        year + i64::from(year < 0 && !self.has_year_zero())
+    }
+
+    /// The year after.
+    pub fn next_year(self, year: i64) -> i64 {
+        year + if year == -1 && !self.has_year_zero() { 2 } else { 1 }
+    }
+
     /// Whether `year` has a 29 February.
     pub fn is_leap(self, year: i64) -> bool {
+        let year = self.gapless(year);
         let gregorian = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         match self {
             Calendar::NoLeap | Calendar::Day360 => false,
@@ -120,6 +136,7 @@ impl Calendar {
         let exists = (1..=12).contains(&month)
             && day >= 1
             && day <= self.month_length(year, month)
+            && (year != 0 || self.has_year_zero())
             && !(self == Calendar::Standard && year == 1582 && month == 10 && (5..=14).contains(&day));
         if !exists || year.abs() > 250_000 {
             return Err(Error::invalid(format!(
@@ -127,19 +144,23 @@ impl Calendar {
                 self.name()
             )));
         }
+        let gapless = Date {
+            year: self.gapless(year),
+            ..date
+        };
         Ok(match self {
             Calendar::NoLeap | Calendar::AllLeap | Calendar::Day360 => {
                 let table = self.cumulative(year);
                 (year - 1970) * table[12] + table[(month - 1) as usize] + i64::from(day) - 1
             }
             Calendar::ProlepticGregorian => gregorian_number(date) - gregorian_number(EPOCH),
-            Calendar::Julian => julian_number(date) - julian_number(EPOCH),
+            Calendar::Julian => julian_number(gapless) - julian_number(EPOCH),
             Calendar::Standard => {
-                let gregorian = gregorian_number(date);
+                let gregorian = gregorian_number(gapless);
                 let number = if gregorian >= GREGORIAN_START {
                     gregorian
                 } else {
-                    julian_number(date)
+                    julian_number(gapless)
                 };
                 number - gregorian_number(EPOCH)
             }
@@ -148,6 +169,14 @@ impl Calendar {
 
     /// The date of a day number.
     pub fn date(self, number: i64) -> Date {
+        let mut date = self.gapless_date(number);
+        if date.year <= 0 && !self.has_year_zero() {
+            date.year -= 1;
+        }
+        date
+    }
+
+    fn gapless_date(self, number: i64) -> Date {
         match self {
             Calendar::NoLeap | Calendar::AllLeap | Calendar::Day360 => {
                 let table = self.cumulative(1970);

@@ -27,7 +27,7 @@ pub struct Moment {
 /// A field of a moment, as in `time.month`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Field {
-    /// The astronomical year.
+    /// The year.
     Year,
     /// 1 to 12.
     Month,
@@ -187,7 +187,7 @@ impl Moment {
             _ => {
                 Moment::from_date(
                     Date {
-                        year: year + 1,
+                        year: calendar.next_year(year),
                         month: 1,
                         day: 1,
                     },

@@ -44,8 +44,8 @@ impl TimeUnits {
     /// Parses a `units` attribute; `None` when it is not of the form `<unit> since <date>`.
     ///
     /// # Errors
-    /// When it is of that form, but the unit is no fixed length of time (`months`) or the
-    /// reference is no date of the calendar.
+    /// When it is of that form, but the unit is no fixed length of time (`years`; `months`, except
+    /// in the 360_day calendar) or the reference is no date of the calendar.
     pub fn parse(units: &str, calendar: Calendar) -> Result<Option<TimeUnits>> {
         let mut words = units.split_whitespace();
         let (Some(unit), Some(since)) = (words.next(), words.next()) else {
@@ -60,14 +60,17 @@ impl TimeUnits {
             .iter()
             .any(|u| lower.trim_end_matches('s') == *u)
         {
-            return Err(Error::invalid(format!(
-                "time units {units:?}: {unit} have no fixed length; convert the axis to days"
-            )));
+            if calendar != Calendar::Day360 || !lower.starts_with("month") {
+                return Err(Error::invalid(format!(
+                    "time units {units:?}: {unit} have no fixed length; convert the axis to days"
+                )));
+            }
         }
         let step = UNITS
             .iter()
             .find(|(names, _)| names.contains(&lower.as_str()))
             .map(|(_, step)| *step)
+            .or_else(|| lower.starts_with("month").then_some(30 * DAY))
             .ok_or_else(|| {
                 Error::invalid(format!(
                     "time units {units:?}: {unit:?} is no unit of time; use days, hours, minutes or seconds"
@@ -95,8 +98,12 @@ impl TimeUnits {
         }
         let whole = value.trunc();
         let part = ((value - whole) * self.step as f64).round_ties_even();
-        let micros = i128::from(self.reference.micros) + whole as i128 * i128::from(self.step) + part as i128;
-        self.moment(micros)
+        let whole = (whole as i128).checked_mul(i128::from(self.step))?;
+        self.moment(
+            whole
+                .checked_add(part as i128)?
+                .checked_add(i128::from(self.reference.micros))?,
+        )
     }
 
     /// The moment of an integer number.
