@@ -56,15 +56,11 @@ impl TimeUnits {
         }
         let rest: Vec<&str> = words.collect();
         let lower = unit.to_ascii_lowercase();
-        if ["month", "year", "common_year"]
-            .iter()
-            .any(|u| lower.trim_end_matches('s') == *u)
-        {
-            if calendar != Calendar::Day360 || !lower.starts_with("month") {
-                return Err(Error::invalid(format!(
-                    "time units {units:?}: {unit} have no fixed length; convert the axis to days"
-                )));
-            }
+        let varies = ["month", "year", "common_year"].contains(&lower.trim_end_matches('s'));
+        if varies && !(calendar == Calendar::Day360 && lower.starts_with("month")) {
+            return Err(Error::invalid(format!(
+                "time units {units:?}: {unit} have no fixed length; convert the axis to days"
+            )));
         }
         let step = UNITS
             .iter()
