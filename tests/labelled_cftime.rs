@@ -1,5 +1,7 @@
 //! Calendars and time units against values of the `cftime` package.
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use tilewise::labelled::cftime::{Calendar, Field, Moment, TimeUnits};
 
