@@ -1,5 +1,34 @@
 //! Tiles under a budget, and the doors to outside data.
+//!
+//! Every byte of tiles, staging and scratch is reserved from a [`Budget`] before it is allocated;
+//! when tiles must leave host memory, the one whose next use is farthest goes. Nothing here knows
+//! what the tiles mean.
 
+#[allow(dead_code)] // used by the tile store
+mod budget;
+#[allow(dead_code)] // used by the tile store
+mod buffer;
+mod copy;
+#[allow(dead_code)] // used by the tile store
+mod gate;
+mod mapping;
+mod memory;
+mod memory_source;
 mod source;
 
+#[doc(hidden)]
+pub mod conformance;
+
+pub use budget::{Budget, Reservation, Tier};
+pub use buffer::{Buffer, Pool};
+pub use copy::copy_region;
+pub use memory::{current_rss, default_host_budget, parse_bytes, peak_rss};
+pub use memory_source::MemorySource;
 pub use source::{Sink, Source};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex whose data stays valid wherever a holder may panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
