@@ -6,6 +6,22 @@
 //! Float sums run in f64, variances by Welford and Chan, so results do not depend on how the
 //! data was cut beyond the last place of the accumulator.
 
+#![allow(clippy::needless_range_loop)] // lanes of several arrays are indexed in step
+
+mod extremes;
+mod feed;
+mod finish;
+mod lanes;
+mod moments;
+mod rules;
+mod state;
+mod sums;
+mod truth;
+mod widen;
+
+pub use feed::Rows;
+pub use state::{Canonical, Cells, Means, Moments, State, Sums, Tagged};
+
 use crate::DType;
 
 /// What is computed from the reduced elements.
@@ -131,43 +147,5 @@ impl Reduction {
     pub fn has_identity(self) -> bool {
         use ReduceKind::{ArgMax, ArgMin, First, Last, Max, Min};
         !matches!(self.kind, Min | Max | ArgMin | ArgMax | First | Last)
-    }
-}
-
-/// The running state of a reduction for many output elements: planes of `len` elements each.
-///
-/// The index of an output element is its row-major number in the state's shape.
-#[derive(Clone, Debug)]
-pub struct State {
-    reduction: Reduction,
-    dtype: DType,
-    len: usize,
-    planes: Vec<Vec<u8>>,
-}
-
-impl State {
-    /// The reduction it runs.
-    pub fn reduction(&self) -> Reduction {
-        self.reduction
-    }
-
-    /// The dtype of the elements fed.
-    pub fn dtype(&self) -> DType {
-        self.dtype
-    }
-
-    /// Number of output elements.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether it has no output element.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Its planes, in the order of the reduction's layout.
-    pub fn planes(&self) -> &[Vec<u8>] {
-        &self.planes
     }
 }
