@@ -4,7 +4,7 @@
 //! the logarithm is multiplied by up to 150 in the result.
 
 use super::bits::polynomial;
-use super::bits::{copysign, limit};
+use super::bits::{copysign, limit, power_of_two};
 use super::coefficients::{LOG2_S, LOG2_S3, LOG2_TAIL};
 use super::exact::{fast_two_sum, two_prod, two_sum};
 use super::exponential::{exp2_reduced, nearest};
@@ -108,10 +108,10 @@ pub fn hypot(x: f32, y: f32) -> f32 {
     let (ax, ay) = (x.abs(), y.abs());
     let large = if ax > ay { ax } else { ay };
     let (huge, tiny) = (large > 1.0e18, large < 1.0e-12);
-    let down = if huge { 2.0_f32.powi(-70) } else { 1.0 };
-    let down = if tiny { 2.0_f32.powi(100) } else { down };
-    let up = if huge { 2.0_f32.powi(70) } else { 1.0 };
-    let up = if tiny { 2.0_f32.powi(-100) } else { up };
+    let down = if huge { power_of_two(-70) } else { 1.0 };
+    let down = if tiny { power_of_two(100) } else { down };
+    let up = if huge { power_of_two(70) } else { 1.0 };
+    let up = if tiny { power_of_two(-100) } else { up };
     let (sx, sy) = (ax * down, ay * down);
     let r = (sx * sx + sy * sy).sqrt() * up;
     let infinite = (ax == f32::INFINITY) | (ay == f32::INFINITY);

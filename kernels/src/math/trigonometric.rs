@@ -7,7 +7,7 @@
 //! knows its angles to be small uses `sin_small` and its kin, which give the same
 //! bits for less.
 
-use super::bits::{copysign, polynomial};
+use super::bits::{copysign, polynomial, power_of_two};
 use super::coefficients::{
     ASIN, ATAN, COS, HALF_PI, HALF_PI_12, PI, PI_2, SIN, TWO_OVER_PI, TWO_OVER_PI_BITS,
 };
@@ -47,9 +47,9 @@ fn reduce_large(x: f32) -> (f32, i32) {
     // A signed fraction of a quadrant in units of 2⁻⁶⁴, then sign and magnitude.
     let fraction = (product << 2) as i64;
     let magnitude = fraction.unsigned_abs();
-    let top = (magnitude >> 52) as i32 as f32 * 2.0_f32.powi(-12);
-    let middle = ((magnitude >> 28) & 0x00ff_ffff) as i32 as f32 * 2.0_f32.powi(-36);
-    let low = ((magnitude >> 4) & 0x00ff_ffff) as i32 as f32 * 2.0_f32.powi(-60);
+    let top = (magnitude >> 52) as i32 as f32 * power_of_two(-12);
+    let middle = ((magnitude >> 28) & 0x00ff_ffff) as i32 as f32 * power_of_two(-36);
+    let low = ((magnitude >> 4) & 0x00ff_ffff) as i32 as f32 * power_of_two(-60);
     let rest = middle + low;
     let r = top * HALF_PI_12[0] + ((top * HALF_PI_12[1] + rest * HALF_PI[1]) + rest * HALF_PI[0]);
     let flip = (x < 0.0) != (fraction < 0);

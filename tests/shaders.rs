@@ -1,0 +1,73 @@
+//! The shader library is valid WGSL and complete, checked without a GPU.
+//!
+//! A kernel is generated text behind the prelude and the functions; a mistake in
+//! those would otherwise show only on a machine with an adapter.
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use tilewise_kernels::math;
+
+/// Constants, prelude and functions, as a generated kernel opens with them.
+fn library() -> String {
+    [
+        math::wgsl_constants().as_str(),
+        include_str!("../shaders/prelude.wgsl"),
+        include_str!("../shaders/math.wgsl"),
+    ]
+    .join("\n")
+}
+
+/// The module of `source`, or the compiler's message with the place in it.
+fn validated(source: &str) -> Result<naga::Module, String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
+    // No capability: the library must run on any adapter.
+    Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .map_err(|e| e.emit_to_string(source))?;
+    Ok(module)
+}
+
+#[test]
+fn the_library_is_valid() {
+    if let Err(message) = validated(&library()) {
+        panic!("{message}");
+    }
+}
+
+#[test]
+fn the_prelude_stands_alone() {
+    if let Err(message) = validated(include_str!("../shaders/prelude.wgsl")) {
+        panic!("{message}");
+    }
+}
+
+#[test]
+fn every_function_has_a_twin_on_f32() {
+    let module = validated(&library()).unwrap();
+    let is_f32 = |ty| module.types[ty].inner == naga::TypeInner::Scalar(naga::Scalar::F32);
+    for (name, arity) in math::TWINS {
+        let wanted = format!("tw_{name}");
+        let function = module
+            .functions
+            .iter()
+            .map(|(_, f)| f)
+            .find(|f| f.name.as_deref() == Some(&wanted))
+            .unwrap_or_else(|| panic!("shaders/math.wgsl has no {wanted}"));
+        assert_eq!(function.arguments.len(), *arity, "{wanted}");
+        assert!(function.arguments.iter().all(|a| is_f32(a.ty)), "{wanted}");
+        assert!(function.result.as_ref().is_some_and(|r| is_f32(r.ty)), "{wanted}");
+    }
+}
+
+#[test]
+fn no_builtin_that_differs_between_drivers_is_called() {
+    // Their accuracy, or their result for NaN, is the driver's choice.
+    let forbidden = [
+        "exp", "exp2", "log", "log2", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh",
+        "tanh", "asinh", "acosh", "atanh", "pow", "clamp", "sign", "round", "fma", "mix", "saturate",
+    ];
+    let source = library();
+    for word in source.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '(')) {
+        let Some((name, _)) = word.split_once('(') else { continue };
+        assert!(!forbidden.contains(&name), "the library calls {name}");
+    }
+}
