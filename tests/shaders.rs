@@ -26,6 +26,15 @@ fn validated(source: &str) -> Result<naga::Module, String> {
     Ok(module)
 }
 
+/// The word before each opening parenthesis.
+fn called(source: &str) -> Vec<&str> {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let heads = source.match_indices('(').map(|(at, _)| &source[..at]);
+    heads
+        .map(|head| &head[head.trim_end_matches(word).len()..])
+        .collect()
+}
+
 #[test]
 fn the_library_is_valid() {
     if let Err(message) = validated(&library()) {
@@ -65,9 +74,8 @@ fn no_builtin_that_differs_between_drivers_is_called() {
         "exp", "exp2", "log", "log2", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh",
         "tanh", "asinh", "acosh", "atanh", "pow", "clamp", "sign", "round", "fma", "mix", "saturate",
     ];
-    let source = library();
-    for word in source.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '(')) {
-        let Some((name, _)) = word.split_once('(') else { continue };
+    assert_eq!(called("y = tw_exp(exp(x) + (z))"), ["tw_exp", "exp", ""]);
+    for name in called(&library()) {
         assert!(!forbidden.contains(&name), "the library calls {name}");
     }
 }
