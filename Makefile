@@ -16,7 +16,7 @@ setup: ## install what the build and the tests need
 	@tools/setup.sh
 
 # 40 years of daily fields, about 670 MB, worked on with 256 MiB.
-DEMO_SAMPLE := --years 40 --grid 80x144 --seed 1
+DEMO_SAMPLE := --years 40 --grid 80x144 --frequency daily --seed 1
 DEMO_EXPR   := anomaly = tas - tas.groupby("time.month").mean()
 
 run: setup ## compute a climate anomaly larger than the memory given, with a report
