@@ -13,8 +13,16 @@ use super::coefficients::{
 };
 use super::exponential::nearest;
 
-/// The largest magnitude of an angle for `sin_small`, `cos_small` and `tan_small`.
-pub const SMALL_ANGLE: f32 = 6000.0;
+/// The largest angle whose multiple of π/2 is subtracted in parts.
+const SMALL_ANGLE: f32 = 6000.0;
+
+/// True where `sin_small`, `cos_small` and `tan_small` give the bits of the full
+/// functions: up to 6000 radians, and where there is no result (±inf, NaN).
+#[inline(always)]
+pub fn angle_is_small(x: f32) -> bool {
+    let a = x.abs();
+    !((a > SMALL_ANGLE) & (a < f32::INFINITY))
+}
 
 /// `x = k π/2 + r`: `r` and `k` modulo 4, for `|x| <= SMALL_ANGLE`.
 #[inline(always)]
@@ -129,19 +137,19 @@ pub fn tan(x: f32) -> f32 {
     tan_of(x, reduce(x))
 }
 
-/// `sin` for magnitudes up to [`SMALL_ANGLE`], NaN and ±inf; other results are meaningless.
+/// [`sin`] where [`angle_is_small`]; other results are meaningless.
 #[inline(always)]
 pub fn sin_small(x: f32) -> f32 {
     sin_of(x, reduce_small(x))
 }
 
-/// `cos` for magnitudes up to [`SMALL_ANGLE`], NaN and ±inf; other results are meaningless.
+/// [`cos`] where [`angle_is_small`]; other results are meaningless.
 #[inline(always)]
 pub fn cos_small(x: f32) -> f32 {
     cos_of(x, reduce_small(x))
 }
 
-/// `tan` for magnitudes up to [`SMALL_ANGLE`], NaN and ±inf; other results are meaningless.
+/// [`tan`] where [`angle_is_small`]; other results are meaningless.
 #[inline(always)]
 pub fn tan_small(x: f32) -> f32 {
     tan_of(x, reduce_small(x))
