@@ -8,6 +8,7 @@ mod error;
 
 pub mod device;
 pub mod geometry;
+pub mod io;
 pub mod labelled;
 pub mod plan;
 pub mod store;

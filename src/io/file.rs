@@ -1,0 +1,124 @@
+//! Positional reads and writes of plain files, and their identity.
+//!
+//! `pread` has no cursor, so threads share one descriptor without a lock.
+
+use crate::{Error, Result};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A file open for positional reads.
+#[derive(Debug)]
+pub(crate) struct ReadFile {
+    file: File,
+    path: PathBuf,
+    len: u64,
+    identity: u64,
+}
+
+impl ReadFile {
+    /// Opens a regular file.
+    ///
+    /// # Errors
+    /// When it is missing, a directory, or not readable.
+    pub fn open(path: &Path) -> Result<ReadFile> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let metadata = file.metadata().map_err(Error::io("open", path))?;
+        if metadata.is_dir() {
+            let kind = std::io::ErrorKind::IsADirectory;
+            return Err(Error::io("read", path)(kind.into()));
+        }
+        let modified = metadata
+            .modified()
+            .ok()
+            .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
+            .map_or(0, |d| d.as_nanos());
+        let absolute = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let text = format!("{}\0{}\0{modified}", absolute.display(), metadata.len());
+        Ok(ReadFile {
+            file,
+            path: path.to_path_buf(),
+            len: metadata.len(),
+            identity: xxh3_64(text.as_bytes()),
+        })
+    }
+
+    /// Its path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its length in bytes when it was opened.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Equal for equal path, length and modification time.
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// Fills `out` from the bytes at `offset`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when the file ends before, [`Error::Io`] when the system refuses.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        match self.file.read_exact_at(out, offset) {
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(Error::format(
+                &self.path,
+                format!(
+                    "truncated: {} bytes at offset {offset} are beyond its end",
+                    out.len()
+                ),
+            )),
+            other => other.map_err(Error::io("read", &self.path)),
+        }
+    }
+
+    /// Up to `n` of its first bytes.
+    pub fn head(&self, n: usize) -> Result<Vec<u8>> {
+        let n = usize::try_from(self.len).map_or(n, |len| len.min(n));
+        let mut head = vec![0; n];
+        self.read_at(0, &mut head)?;
+        Ok(head)
+    }
+}
+
+/// The fingerprint of one array of a file.
+pub(crate) fn fingerprint(file: &ReadFile, variable: &str) -> u64 {
+    let mut text = file.identity().to_le_bytes().to_vec();
+    text.extend(variable.as_bytes());
+    xxh3_64(&text)
+}
+
+/// Checks that `region` lies within `shape` and that `bytes` are its bytes.
+pub(crate) fn check_region(
+    name: &str,
+    shape: &[usize],
+    size: usize,
+    region: &crate::geometry::Region,
+    bytes: usize,
+) -> Result<()> {
+    let inside = region.rank() == shape.len()
+        && region.start.len() == shape.len()
+        && (0..shape.len()).all(|a| {
+            region.start[a]
+                .checked_add(region.shape[a])
+                .is_some_and(|stop| stop <= shape[a])
+        });
+    if !inside {
+        return Err(Error::invalid(format!(
+            "{name}: a region of shape {:?} at {:?} is not within shape {shape:?}",
+            region.shape, region.start
+        )));
+    }
+    let expected = crate::geometry::checked_bytes(&region.shape, size)?;
+    if bytes != expected {
+        return Err(Error::invalid(format!(
+            "{name}: region {region:?} has {expected} bytes, the buffer {bytes}"
+        )));
+    }
+    Ok(())
+}

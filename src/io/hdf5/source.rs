@@ -1,0 +1,488 @@
+//! A dataset as a [`Source`]: any region, from several threads, past the library where possible.
+//!
+//! HDF5 is one lock for the process and runs its filters inside of it. So a chunk is fetched as
+//! stored, under the lock, and decoded outside; data in one piece is read from the file without
+//! the library. What neither covers (foreign filters, odd types, virtual datasets) goes through the
+//! library's own read.
+//!
+//! | layout | under the lock | outside |
+//! | --- | --- | --- |
+//! | chunks, no filter, whole rows wanted | read into the result | |
+//! | chunks, filters of ours or none | read stored bytes | decode, copy |
+//! | one piece | | `pread` |
+//! | anything else | everything | |
+
+use super::dataset::{Dataset, Layout};
+use super::ffi::{H5Dget_chunk_storage_size, H5Result, Id, check, locked};
+use crate::geometry::Region;
+use crate::io::file::{ReadFile, check_region, fingerprint};
+use crate::io::filters::{DecodeScratch, Filter, decode, stored_bound, swap_bytes};
+use crate::io::runs::{Side, contiguous, fill, fill_box, for_each_run};
+use crate::store::{Source, copy_region};
+use crate::{DType, Error, Result};
+use hdf5_sys::h5d::{H5Dread, H5Dread_chunk1};
+use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5s::{H5S_SELECT_SET, H5Screate_simple, H5Sselect_hyperslab, H5Sselect_none};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Rows shorter than this are read from the file in windows and picked out of them.
+const SHORT_ROW: usize = 4096;
+
+/// The most that the library caches of the chunks of one dataset that is read through it.
+pub(super) const LIBRARY_CACHE: usize = 32 << 20;
+
+/// What the library converts types in.
+const LIBRARY_BUFFERS: usize = 2 << 20;
+
+/// The window for short rows.
+const WINDOW: usize = 256 << 10;
+
+/// One numeric variable of an HDF5 or NetCDF-4 file.
+pub(super) struct Hdf5Source {
+    pub file: Arc<ReadFile>,
+    pub dataset: Arc<Dataset>,
+    /// The variable's name.
+    pub variable: String,
+    pub dtype: DType,
+    /// The extents shown, at least the stored ones.
+    pub shape: Vec<usize>,
+    /// The value of elements that are not stored.
+    pub fill: Vec<u8>,
+    pub route: Route,
+    idle: Mutex<Vec<DecodeScratch>>,
+}
+
+/// How the bytes are reached.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// Stored chunks and our filters.
+    Chunks { chunk: Vec<usize>, filters: Vec<Filter> },
+    /// One piece at that offset.
+    Piece { offset: u64 },
+    /// The library's read, giving elements of that type.
+    Library { memory: Id },
+}
+
+impl fmt::Debug for Hdf5Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hdf5Source")
+            .field("name", &self.name())
+            .field("dtype", &self.dtype)
+            .field("shape", &self.shape)
+            .field("route", &self.route)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a read puts its elements.
+struct Target<'a> {
+    out: &'a mut [u8],
+    region: &'a Region,
+}
+
+impl Target<'_> {
+    /// Index of `place` in the region.
+    fn at(&self, place: &Region) -> Vec<usize> {
+        place
+            .start
+            .iter()
+            .zip(&self.region.start)
+            .map(|(p, r)| p - r)
+            .collect()
+    }
+}
+
+impl Hdf5Source {
+    /// A source for a dataset whose elements are `dtype`; the lock is held.
+    pub fn new(
+        file: Arc<ReadFile>,
+        dataset: Arc<Dataset>,
+        variable: String,
+        dtype: DType,
+        shape: Vec<usize>,
+    ) -> H5Result<Hdf5Source> {
+        let exact = dataset.stored.exact;
+        let filters = dataset.own_filters().filter(|_| exact && !dataset.raw_edges);
+        let route = match (&dataset.layout, filters) {
+            (Layout::Chunked(chunk), Some(filters)) => Route::Chunks {
+                chunk: chunk.clone(),
+                filters,
+            },
+            (Layout::Contiguous(Some(offset)), _) if exact => Route::Piece { offset: *offset },
+            _ => Route::Library {
+                memory: dataset.stored.memory()?,
+            },
+        };
+        let fill = match dataset.fill {
+            Some(value) => value.bytes(),
+            None => vec![0; dtype.size()],
+        };
+        Ok(Hdf5Source {
+            file,
+            dataset,
+            variable,
+            dtype,
+            shape,
+            fill,
+            route,
+            idle: Mutex::new(Vec::new()),
+        })
+    }
+
+    fn error(&self, reason: impl fmt::Display) -> Error {
+        Error::format(self.file.path(), format!("variable {}: {reason}", self.variable))
+    }
+
+    /// Runs `f` with buffers that no other reader uses; they are kept for the next one.
+    fn with_scratch<T>(&self, f: impl FnOnce(&mut DecodeScratch) -> T) -> T {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut scratch = idle.unwrap_or_else(DecodeScratch::new);
+        let result = f(&mut scratch);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(scratch);
+        result
+    }
+
+    /// Reads the part of each chunk that lies in `inner`.
+    fn read_chunks(
+        &self,
+        inner: &Region,
+        target: &mut Target,
+        chunk: &[usize],
+        filters: &[Filter],
+    ) -> Result<()> {
+        let rank = chunk.len();
+        let first: Vec<usize> = (0..rank).map(|a| inner.start[a] / chunk[a]).collect();
+        let last: Vec<usize> = (0..rank).map(|a| (inner.stop(a) - 1) / chunk[a]).collect();
+        let mut at = first.clone();
+        self.with_scratch(|scratch| {
+            loop {
+                let start: Vec<usize> = (0..rank).map(|a| at[a] * chunk[a]).collect();
+                let stored = Region::new(start, chunk.to_vec());
+                if let Some(part) = stored.intersect(inner) {
+                    self.read_chunk(&stored, &part, target, filters, scratch)?;
+                }
+                let Some(axis) = (0..rank).rev().find(|&a| at[a] < last[a]) else {
+                    return Ok(());
+                };
+                at[axis] += 1;
+                at[axis + 1..].copy_from_slice(&first[axis + 1..]);
+            }
+        })
+    }
+
+    /// Reads `part` of one chunk.
+    fn read_chunk(
+        &self,
+        stored: &Region,
+        part: &Region,
+        target: &mut Target,
+        filters: &[Filter],
+        scratch: &mut DecodeScratch,
+    ) -> Result<()> {
+        let size = self.dtype.size();
+        let bytes = stored.len() * size;
+        let to_start = target.at(part);
+        let to = Side {
+            shape: &target.region.shape,
+            start: &to_start,
+        };
+        // A whole chunk that is one piece of the result needs no copy.
+        let landing = if part == stored {
+            contiguous(to, &part.shape, size)
+        } else {
+            None
+        };
+        if let (Some(range), true) = (&landing, filters.is_empty()) {
+            let out = &mut target.out[range.clone()];
+            match self.fetch(&stored.start, bytes, Fetch::Exactly(out))? {
+                Some(_) => self.finish(out),
+                None => fill(out, &self.fill),
+            }
+            return Ok(());
+        }
+        let Some((len, mask)) = self.fetch(&stored.start, bytes, Fetch::AtMost(scratch))? else {
+            fill_box(target.out, to, &part.shape, &self.fill);
+            return Ok(());
+        };
+        if !filters.is_empty() {
+            scratch.reserve(stored_bound(bytes));
+        }
+        let direct = landing.map(|range| &mut target.out[range]);
+        let landed = direct.is_some();
+        decode(filters, mask, scratch, len, bytes, direct)
+            .map_err(|reason| self.error(format!("chunk at {:?}: {reason}", stored.start)))?;
+        if landed {
+            let range = contiguous(to, &part.shape, size).unwrap_or(0..0);
+            self.finish(&mut target.out[range]);
+        } else {
+            self.finish(&mut scratch.raw[..bytes]);
+            let from = part.relative_to(&stored.start);
+            let shape = &target.region.shape;
+            copy_region(
+                &scratch.raw[..bytes],
+                &stored.shape,
+                &from,
+                target.out,
+                shape,
+                &to_start,
+                size,
+            );
+        }
+        Ok(())
+    }
+
+    /// Fetches a chunk as it is stored: its length and filter mask, `None` where it was never
+    /// written.
+    fn fetch(&self, start: &[usize], bytes: usize, into: Fetch) -> Result<Option<(usize, u32)>> {
+        let start: Vec<u64> = start.iter().map(|&s| s as u64).collect();
+        let id = self.dataset.id.raw();
+        let place = || format!("chunk at {start:?}");
+        locked(|| {
+            let mut len = 0u64;
+            // SAFETY: a valid chunked dataset, a place for each axis of the chunk's start and for
+            // the length; the lock is held, here and below.
+            let status = unsafe { H5Dget_chunk_storage_size(id, start.as_ptr(), &mut len) };
+            check(status, "find the chunk")?;
+            if len == 0 {
+                return Ok(None);
+            }
+            let fits = usize::try_from(len).ok().filter(|&n| match into {
+                Fetch::Exactly(_) => n == bytes,
+                Fetch::AtMost(_) => n <= stored_bound(bytes),
+            });
+            let Some(len) = fits else {
+                return Err(format!("it claims {len} stored bytes for {bytes} bytes of data"));
+            };
+            let buffer = match into {
+                Fetch::Exactly(out) => out.as_mut_ptr(),
+                Fetch::AtMost(scratch) => {
+                    scratch.reserve_raw(if self.filtered() {
+                        stored_bound(bytes)
+                    } else {
+                        bytes.max(len)
+                    });
+                    scratch.raw.as_mut_ptr()
+                }
+            };
+            let mut mask = 0u32;
+            // SAFETY: the buffer has at least the `len` bytes that the library said it will write,
+            // and no other thread is inside the library to change that.
+            let status = unsafe { H5Dread_chunk1(id, H5P_DEFAULT, start.as_ptr(), &mut mask, buffer.cast()) };
+            check(status, "read the chunk")?;
+            Ok(Some((len, mask)))
+        })
+        .map_err(|reason: String| self.error(format!("{}: {reason}", place())))
+    }
+
+    fn filtered(&self) -> bool {
+        !self.dataset.filters.is_empty()
+    }
+
+    /// Turns stored elements into ours: this machine's byte order, booleans 0 or 1.
+    fn finish(&self, bytes: &mut [u8]) {
+        if self.dataset.stored.swapped && self.dataset.stored.exact {
+            swap_bytes(bytes, self.dtype.size());
+        }
+        if self.dtype == DType::Bool {
+            bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
+        }
+    }
+
+    /// Reads `inner` of data stored in one piece.
+    fn read_piece(&self, inner: &Region, target: &mut Target, offset: u64) -> Result<()> {
+        let size = self.dtype.size();
+        let extent = &self.dataset.extent;
+        let to_start = target.at(inner);
+        let from = Side {
+            shape: extent,
+            start: &inner.start,
+        };
+        let to = Side {
+            shape: &target.region.shape,
+            start: &to_start,
+        };
+        let mut window = Window {
+            bytes: Vec::new(),
+            start: 0,
+            last: None,
+        };
+        let end = extent.iter().product::<usize>() * size;
+        let out = &mut *target.out;
+        for_each_run(from, to, &inner.shape, size, |a, b, n| {
+            let out = &mut out[b..b + n];
+            if n >= SHORT_ROW {
+                self.file.read_at(offset + a as u64, out)
+            } else {
+                window.read(&self.file, offset, a, end, out)
+            }
+        })?;
+        if self.dataset.stored.swapped || self.dtype == DType::Bool {
+            // Only the elements just read: the rest of the target is somebody else's.
+            for_each_run(to, to, &inner.shape, size, |b, _, n| {
+                self.finish(&mut out[b..b + n]);
+                Ok::<(), Error>(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads `inner` through the library.
+    fn read_library(&self, inner: &Region, target: &mut Target, memory: &Id) -> Result<()> {
+        let to_start = target.at(inner);
+        locked(|| {
+            let from = select(&self.dataset.extent, &inner.start, &inner.shape)?;
+            let to = select(&target.region.shape, &to_start, &inner.shape)?;
+            // SAFETY: the memory space has the shape of the region, whose bytes `out` has, of
+            // elements of `memory`, which has the dtype's size; the lock is held.
+            let status = unsafe {
+                let out = target.out.as_mut_ptr().cast();
+                H5Dread(
+                    self.dataset.id.raw(),
+                    memory.raw(),
+                    to.raw(),
+                    from.raw(),
+                    H5P_DEFAULT,
+                    out,
+                )
+            };
+            check(status, "read").map(|_| ())
+        })
+        .map_err(|reason: String| self.error(reason))?;
+        if self.dtype == DType::Bool {
+            self.finish(target.out);
+        }
+        Ok(())
+    }
+}
+
+/// Where a fetched chunk goes.
+enum Fetch<'a> {
+    /// A stored chunk without filters, which has exactly these bytes.
+    Exactly(&'a mut [u8]),
+    /// A stored chunk of at most the bound.
+    AtMost(&'a mut DecodeScratch),
+}
+
+/// A dataspace with a box selected; the lock is held.
+pub(super) fn select(shape: &[usize], start: &[usize], extent: &[usize]) -> H5Result<Id> {
+    let wide = |v: &[usize]| v.iter().map(|&x| x as u64).collect::<Vec<u64>>();
+    let (shape, start, extent) = (wide(shape), wide(start), wide(extent));
+    let doing = "select a region";
+    // SAFETY: the arrays have a place for each axis; the lock is held by the caller.
+    unsafe {
+        let raw = H5Screate_simple(shape.len() as i32, shape.as_ptr(), std::ptr::null());
+        let space = Id::new(raw, doing)?;
+        let null = std::ptr::null();
+        if extent.contains(&0) {
+            check(H5Sselect_none(space.raw()), doing)?;
+        } else if !shape.is_empty() {
+            let (s, e) = (start.as_ptr(), extent.as_ptr());
+            check(
+                H5Sselect_hyperslab(space.raw(), H5S_SELECT_SET, s, null, e, null),
+                doing,
+            )?;
+        }
+        Ok(space)
+    }
+}
+
+/// A stretch of the file that short rows are taken from.
+struct Window {
+    bytes: Vec<u8>,
+    start: usize,
+    last: Option<usize>,
+}
+
+impl Window {
+    /// Copies the bytes `at..` of the piece at `offset` that ends at `end`, reading ahead where rows
+    /// follow each other closely.
+    fn read(&mut self, file: &ReadFile, offset: u64, at: usize, end: usize, out: &mut [u8]) -> Result<()> {
+        let held = at >= self.start && at + out.len() <= self.start + self.bytes.len();
+        let close = self.last.replace(at).is_some_and(|last| at - last < WINDOW / 8);
+        if !held && !close {
+            return file.read_at(offset + at as u64, out);
+        }
+        if !held {
+            self.bytes.resize(WINDOW.min(end - at), 0);
+            self.start = at;
+            file.read_at(offset + at as u64, &mut self.bytes)?;
+        }
+        let from = at - self.start;
+        out.copy_from_slice(&self.bytes[from..from + out.len()]);
+        Ok(())
+    }
+}
+
+impl Source for Hdf5Source {
+    fn name(&self) -> String {
+        let path = self.file.path();
+        let file = path.file_name().unwrap_or(path.as_os_str());
+        format!("{}:{}", file.to_string_lossy(), self.variable)
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn chunks(&self) -> Option<&[usize]> {
+        match &self.dataset.layout {
+            Layout::Chunked(chunk) => Some(chunk),
+            _ => None,
+        }
+    }
+
+    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        check_region(&self.name(), &self.shape, self.dtype.size(), region, out.len())?;
+        if region.is_empty() {
+            return Ok(());
+        }
+        let stored = Region::whole(&self.dataset.extent);
+        let inner = region.intersect(&stored);
+        if inner.as_ref() != Some(region) {
+            fill(out, &self.fill);
+        }
+        let Some(inner) = inner else { return Ok(()) };
+        let mut target = Target { out, region };
+        match &self.route {
+            Route::Chunks { chunk, filters } => self.read_chunks(&inner, &mut target, chunk, filters),
+            Route::Piece { offset } => self.read_piece(&inner, &mut target, *offset),
+            Route::Library { memory } => self.read_library(&inner, &mut target, memory),
+        }
+    }
+
+    fn scratch_bytes(&self, region: &Region) -> usize {
+        let size = self.dtype.size();
+        match &self.route {
+            Route::Chunks { chunk, filters } => {
+                let bytes = chunk.iter().product::<usize>() * size;
+                if filters.is_empty() {
+                    bytes
+                } else {
+                    2 * stored_bound(bytes)
+                }
+            }
+            Route::Piece { .. } if region.shape.last().is_some_and(|&n| n * size >= SHORT_ROW) => 0,
+            Route::Piece { .. } => WINDOW,
+            Route::Library { .. } => {
+                let chunk = self.chunks().map_or(0, |c| c.iter().product::<usize>() * size);
+                LIBRARY_CACHE.max(2 * stored_bound(chunk)) + LIBRARY_BUFFERS
+            }
+        }
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        self.dataset.stored_bytes
+    }
+
+    fn fingerprint(&self) -> u64 {
+        fingerprint(&self.file, &self.variable)
+    }
+}
