@@ -123,6 +123,12 @@ impl<K: Ordered, const MAX: bool, const SKIP: bool> Rule for Extreme<K, MAX, SKI
     fn mark(store: &mut Tagged<K, u8>, at: usize, len: usize) {
         store.tag[at..at + len].fill(1);
     }
+
+    fn merge_marks(store: &mut Tagged<K, u8>, other: &Tagged<K, u8>) {
+        for (mark, other) in store.tag.iter_mut().zip(&other.tag) {
+            *mark |= other;
+        }
+    }
 }
 
 /// `L` elements with their indices; an index of −1 means none.

@@ -55,6 +55,9 @@ pub(super) trait Rule {
     /// Notes that something was fed to the cells `at .. at + len`.
     #[inline(always)]
     fn mark(_store: &mut Self::Store, _at: usize, _len: usize) {}
+
+    /// Notes that everything fed to `other` was fed.
+    fn merge_marks(_store: &mut Self::Store, _other: &Self::Store) {}
 }
 
 /// Typed rows with the cell that each begins at.
@@ -292,6 +295,7 @@ fn grouped<R: Rule>(
 
 /// Joins every cell of `other` to the same cell of `store`, for states of `len` cells.
 pub(super) fn merge_all<R: Rule>(store: &mut R::Store, other: &R::Store, len: usize) {
+    R::merge_marks(store, other);
     let mut at = 0;
     while at + LANES <= len {
         let mut lanes = R::load::<LANES>(store, at);

@@ -2,11 +2,12 @@
 //!
 //! A block of up to eight rows is summed, then its squared differences from its own mean are;
 //! blocks join by Chan's formula. So a division is paid once per block instead of once per
-//! element as in Welford's form, and nothing is ever subtracted from a sum of squares.
+//! element as in Welford's form. Means keep what their rounding lost, so that the variance is
+//! as good for values far from zero as for values around it.
 
 use super::lanes::{Rule, window};
 use super::state::Moments as Store;
-use super::sums::{Real, kept};
+use super::sums::{Real, kept, two_sum};
 use std::marker::PhantomData;
 
 /// Count, mean and squared differences of floats.
@@ -17,6 +18,7 @@ pub(super) struct Moments<K, const SKIP: bool>(PhantomData<K>);
 pub(super) struct MomentLanes<const L: usize> {
     count: [f64; L],
     mean: [f64; L],
+    rest: [f64; L],
     squares: [f64; L],
 }
 
@@ -31,6 +33,7 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
         MomentLanes {
             count: [0.0; L],
             mean: [0.0; L],
+            rest: [0.0; L],
             squares: [0.0; L],
         }
     }
@@ -40,6 +43,7 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
         MomentLanes {
             count: window(&store.count, at),
             mean: window(&store.mean, at),
+            rest: window(&store.rest, at),
             squares: window(&store.squares, at),
         }
     }
@@ -48,6 +52,7 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
     fn save<const L: usize>(store: &mut Store, at: usize, lanes: MomentLanes<L>) {
         store.count[at..at + L].copy_from_slice(&lanes.count);
         store.mean[at..at + L].copy_from_slice(&lanes.mean);
+        store.rest[at..at + L].copy_from_slice(&lanes.rest);
         store.squares[at..at + L].copy_from_slice(&lanes.squares);
     }
 
@@ -80,8 +85,16 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
             let x: [K; L] = window(values, start);
             for l in 0..L {
                 let away = kept::<K, SKIP>(x[l], block.mean[l]).0 - block.mean[l];
+                block.rest[l] += away;
                 block.squares[l] += away * away;
             }
+        }
+        // The differences from the exact mean are smaller by what the rounded one is off.
+        for l in 0..L {
+            let off = block.rest[l] / block.count[l].max(1.0);
+            let squares = block.squares[l] - block.rest[l] * off;
+            block.squares[l] = if squares < 0.0 { 0.0 } else { squares };
+            block.rest[l] = off;
         }
         Self::merge(lanes, &block);
     }
@@ -90,22 +103,24 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
     fn merge<const L: usize>(lanes: &mut MomentLanes<L>, other: &MomentLanes<L>) {
         for l in 0..L {
             let count = lanes.count[l] + other.count[l];
-            let away = other.mean[l] - lanes.mean[l];
+            let away = (other.mean[l] - lanes.mean[l]) + (other.rest[l] - lanes.rest[l]);
             let weight = other.count[l] / count.max(1.0);
-            let mean = lanes.mean[l] + away * weight;
+            let (mean, lost) = two_sum(lanes.mean[l], away * weight);
+            let rest = lanes.rest[l] + lost;
             let squares = lanes.squares[l] + other.squares[l] + away * away * (lanes.count[l] * weight);
-            let (first, nothing) = (lanes.count[l] == 0.0, other.count[l] == 0.0);
-            let keep = |new: f64, old: f64, fresh: f64| {
+            let (fresh, nothing) = (lanes.count[l] == 0.0, other.count[l] == 0.0);
+            let choose = |both: f64, old: f64, new: f64| {
                 if nothing {
                     old
-                } else if first {
-                    fresh
-                } else {
+                } else if fresh {
                     new
+                } else {
+                    both
                 }
             };
-            lanes.mean[l] = keep(mean, lanes.mean[l], other.mean[l]);
-            lanes.squares[l] = keep(squares, lanes.squares[l], other.squares[l]);
+            lanes.mean[l] = choose(mean, lanes.mean[l], other.mean[l]);
+            lanes.rest[l] = choose(rest, lanes.rest[l], other.rest[l]);
+            lanes.squares[l] = choose(squares, lanes.squares[l], other.squares[l]);
             lanes.count[l] = count;
         }
     }
@@ -115,6 +130,7 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
         MomentLanes {
             count: window(&lanes.count, from),
             mean: window(&lanes.mean, from),
+            rest: window(&lanes.rest, from),
             squares: window(&lanes.squares, from),
         }
     }

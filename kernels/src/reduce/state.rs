@@ -69,8 +69,10 @@ pub struct Means {
 pub struct Moments {
     /// How many elements, whole numbers.
     pub count: Vec<f64>,
-    /// Their mean; 0 for none.
+    /// Their mean, rounded; 0 for none.
     pub mean: Vec<f64>,
+    /// What is to be added to the rounded mean; 0 where that is not known.
+    pub rest: Vec<f64>,
     /// The sum of squared differences from it.
     pub squares: Vec<f64>,
 }
@@ -106,7 +108,8 @@ fn planes(reduction: Reduction, dtype: DType) -> (usize, usize, usize) {
     match reduction.kind {
         Sum if dtype.is_float() => (2, 0, 0),
         Sum | Prod | Count => (1, 0, 0),
-        Mean | Var | Std => (3, 0, 0),
+        Mean => (3, 0, 0),
+        Var | Std => (4, 0, 0),
         Min | Max => (value.0, value.1, 1),
         ArgMin | ArgMax | First | Last => (value.0 + 1, value.1, 0),
         Any | All => (0, 0, 1),
@@ -201,6 +204,7 @@ impl Cells {
             Cells::Moments(moments) => {
                 refill(&mut moments.count, 0.0, len)?;
                 refill(&mut moments.mean, 0.0, len)?;
+                refill(&mut moments.rest, 0.0, len)?;
                 refill(&mut moments.squares, 0.0, len)
             }
             Cells::Extreme(Canonical::I64(cells)) => cells.refill(loser(reduction), 0, len),

@@ -41,7 +41,7 @@ pub(super) fn kept<K: Real, const SKIP: bool>(x: K, instead: f64) -> (f64, f64) 
 
 /// `a + b` and what its rounding lost.
 #[inline(always)]
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
+pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let part = sum - a;
     (sum, (a - (sum - part)) + (b - part))
