@@ -140,15 +140,16 @@ impl Pool {
                 (class as u64).saturating_mul(count.saturating_sub(found(&idle, class)) as u64)
             })
             .fold(0, u64::saturating_add);
+        let spare_of = |idle: &Idle, class: usize| {
+            found(idle, class).saturating_sub(wanted.get(&class).copied().unwrap_or(0))
+        };
+        let spare: u64 = idle.keys().map(|&c| (c * spare_of(&idle, c)) as u64).sum();
         let mut fund = loop {
             if let Some(fund) = budget.reserve_now(consumer, missing) {
                 break fund;
             }
-            let spare = idle
-                .keys()
-                .copied()
-                .find(|class| found(&idle, *class) > wanted.get(class).copied().unwrap_or(0));
-            match spare.filter(|_| missing <= budget.limit()) {
+            let class = idle.keys().copied().find(|&class| spare_of(&idle, class) > 0);
+            match class.filter(|_| budget.shortfall(missing) <= spare) {
                 Some(class) => drop(idle.pop_block(class)),
                 None => return Ok(None),
             }
@@ -277,12 +278,11 @@ impl Buffer {
         &mut all[..end]
     }
 
-    /// Hands it to another consumer, freed by the thread of `claim` or by none.
-    pub(super) fn hand_to(&mut self, consumer: &'static str, claim: Option<Claim>) {
-        if let Some(block) = &mut self.block {
-            block.reservation.rename(consumer);
-            block.reservation.set_claim(claim);
-        }
+    /// Hands it to another consumer; what is returned is the end of its mark of a holding thread.
+    pub(super) fn hand_to(&mut self, consumer: &'static str) -> Option<Claim> {
+        let block = self.block.as_mut()?;
+        block.reservation.rename(consumer);
+        block.reservation.take_claim()
     }
 
     /// Marks it as held by a thread.

@@ -4,17 +4,20 @@
 //! when tiles must leave host memory, the one whose next use is farthest goes. Nothing here knows
 //! what the tiles mean.
 
-#[allow(dead_code)] // used by the tile store
 mod budget;
-#[allow(dead_code)] // used by the tile store
 mod buffer;
 mod copy;
-#[allow(dead_code)] // used by the tile store
+mod evict;
 mod gate;
 mod mapping;
 mod memory;
 mod memory_source;
+mod slots;
 mod source;
+mod spill;
+mod spill_dir;
+mod tile;
+mod tile_store;
 
 #[doc(hidden)]
 pub mod conformance;
@@ -25,6 +28,9 @@ pub use copy::copy_region;
 pub use memory::{current_rss, default_host_budget, parse_bytes, peak_rss};
 pub use memory_source::MemorySource;
 pub use source::{Sink, Source};
+
+pub use tile::{Origin, StoreCounts, StoreObserver, Tile, TileKey};
+pub use tile_store::{StoreOptions, TileStore};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
