@@ -4,14 +4,18 @@
 //! once and derives from it typed loops over strips for every instruction set, the WGSL snippet,
 //! inference and documentation. It never starts threads, touches files or a GPU, or allocates tiles.
 
+mod cast;
 mod dtype;
 mod element;
 pub mod math;
 pub mod ops;
+mod promote;
 pub mod reduce;
 
+pub use cast::{cast_kernel, cast_wgsl};
 pub use dtype::{DType, DTypeInfo, Kind};
 pub use element::{Element, Scalar};
 pub use half::{bf16, f16};
 pub use ops::{Isa, Op, OpDef, Signature, StripFn};
+pub use promote::{Literal, float_of, promote, promote_weak};
 pub use reduce::{ReduceKind, Reduction};

@@ -4,6 +4,23 @@
 //! snippet, its stated error and its documentation. Inference, CPU kernels, generated shaders,
 //! constant folding, method and CLI names, the docs page and the test matrix all follow from it.
 
+mod arithmetic;
+mod bitwise;
+mod comparison;
+mod division;
+mod exponential;
+mod hyperbolic;
+mod infer;
+mod logical;
+mod power;
+mod predicates;
+mod record;
+mod rounding;
+mod selection;
+mod sign;
+pub(crate) mod strip;
+mod trigonometric;
+
 use crate::DType;
 use std::fmt;
 
@@ -125,7 +142,21 @@ impl Op {
 }
 
 /// The records, grouped by file.
-static TABLE: &[&[OpDef]] = &[];
+static TABLE: &[&[OpDef]] = &[
+    arithmetic::OPS,
+    division::OPS,
+    power::OPS,
+    sign::OPS,
+    rounding::OPS,
+    exponential::OPS,
+    trigonometric::OPS,
+    hyperbolic::OPS,
+    comparison::OPS,
+    logical::OPS,
+    bitwise::OPS,
+    predicates::OPS,
+    selection::OPS,
+];
 
 impl std::ops::Deref for Op {
     type Target = OpDef;

@@ -1,0 +1,128 @@
+//! What records are written with: stated errors, WGSL by register type, and the shape that all
+//! functions of the `math` module share.
+
+use super::Ulp;
+use crate::{DType, math};
+
+/// The result is the right one to the last bit on every device.
+pub(super) const EXACT: Ulp = Ulp { cpu: 0.0, gpu: 0.0 };
+
+/// Right to the last bit on the CPU. Vulkan permits devices 2.5 ULP for a division and 3 for a
+/// square root.
+pub(super) const EXACT_ON_CPU: Ulp = Ulp { cpu: 0.0, gpu: 3.0 };
+
+/// The expression of an op for each register type of a generated kernel.
+///
+/// 8- and 16-bit integers are held in `i32` and `u32`, half floats in `f32`. `i64`, `u64` and
+/// `f64` are used only where the adapter has them.
+#[derive(Clone, Copy)]
+pub(super) struct Wgsl {
+    pub bool: Option<&'static str>,
+    pub i32: Option<&'static str>,
+    pub u32: Option<&'static str>,
+    pub i64: Option<&'static str>,
+    pub u64: Option<&'static str>,
+    pub f32: Option<&'static str>,
+    pub f64: Option<&'static str>,
+}
+
+impl Wgsl {
+    /// No expression for any type.
+    pub const NONE: Wgsl = Wgsl {
+        bool: None,
+        i32: None,
+        u32: None,
+        i64: None,
+        u64: None,
+        f32: None,
+        f64: None,
+    };
+
+    /// One text for integers of every width.
+    pub const fn integers(text: &'static str) -> Wgsl {
+        Wgsl {
+            i32: Some(text),
+            u32: Some(text),
+            i64: Some(text),
+            u64: Some(text),
+            ..Wgsl::NONE
+        }
+    }
+
+    /// One text for every type.
+    pub const fn any(text: &'static str) -> Wgsl {
+        Wgsl {
+            bool: Some(text),
+            f32: Some(text),
+            f64: Some(text),
+            ..Wgsl::integers(text)
+        }
+    }
+
+    /// The text for arguments of which the last has the dtype that decides.
+    pub fn of(self, args: &[DType]) -> Option<&'static str> {
+        match args.last()?.info().wgsl {
+            "bool" => self.bool,
+            "i32" => self.i32,
+            "u32" => self.u32,
+            "i64" => self.i64,
+            "u64" => self.u64,
+            "f32" => self.f32,
+            "f64" => self.f64,
+            _ => None,
+        }
+    }
+}
+
+/// The error of the function that the `math` module calls `name`: what it states for f32, but 2
+/// where the platform's f64 may be worse. Devices round some quotients and subnormals otherwise,
+/// hence one more there. Functions that are exact, or rounded once, stay so.
+pub(super) const fn stated(name: &str) -> Ulp {
+    let mut i = 0;
+    while i < math::ULP.len() {
+        if same(math::ULP[i].0, name) {
+            let f32 = math::ULP[i].1;
+            let cpu = if f32 > 0.5 && f32 < 2.0 { 2.0 } else { f32 };
+            return Ulp { cpu, gpu: cpu + 1.0 };
+        }
+        i += 1;
+    }
+    panic!("the math module states no error for this function")
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+/// The record of a function that `math` has for f32, `math::double` for f64 and
+/// `shaders/math.wgsl` as `tw_` and the name: `function!(exp(x) ["alias"], "doc", "example")`.
+macro_rules! function {
+    (@call x) => { "($0)" };
+    (@call x y) => { "($0, $1)" };
+    ($name:ident($($x:ident),+) [$($alias:literal),*], $doc:literal, $example:literal) => {
+        $crate::ops::OpDef {
+            name: stringify!($name),
+            aliases: &[$($alias),*],
+            arity: [$(stringify!($x)),+].len(),
+            infer: $crate::ops::infer::floating,
+            kernel: |args, isa| $crate::ops::strip::map!(args, isa;
+                f32: ($($x),+) = $crate::math::$name($($x),+);
+                f64_scalar: ($($x),+) = $crate::math::double::$name($($x),+);
+            ),
+            wgsl: |args| $crate::ops::record::Wgsl {
+                f32: Some(concat!("tw_", stringify!($name), $crate::ops::record::function!(@call $($x)+))),
+                ..$crate::ops::record::Wgsl::NONE
+            }
+            .of(args),
+            ulp: $crate::ops::record::stated(stringify!($name)),
+            doc: $doc,
+            example: $example,
+        }
+    };
+}
+pub(super) use function;
