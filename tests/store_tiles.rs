@@ -226,6 +226,20 @@ fn beladys_order_moves_the_fewest_bytes() {
 }
 
 #[test]
+fn many_small_tiles_leave_in_batches_and_all_come_back() {
+    const COUNT: u64 = 4000;
+    let (store, _folder) = store(64, u64::MAX); // room for a quarter of them, at 4 KiB each
+    for block in 0..COUNT {
+        insert(&store, block, 8, Origin::Spill);
+    }
+    for block in (0..COUNT).rev() {
+        assert!(is_right(&store.get(key(block)).unwrap().unwrap(), key(block), 8));
+    }
+    assert!(store.budget().peak() <= store.budget().limit());
+    assert_eq!(store.counts().spilled % 8, 0);
+}
+
+#[test]
 fn what_can_never_fit_is_refused_at_once() {
     let (store, _folder) = store(2, u64::MAX);
     insert(&store, 0, TILE, Origin::Spill);
@@ -456,6 +470,36 @@ fn many_threads_stay_within_the_limit_and_never_read_wrong_bytes() {
     }
     drop(store);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn who_takes_all_at_once_is_never_refused() {
+    // Each thread needs three of four places at a time, so all but one wait, and every round
+    // leaves tiles behind that must be spilled; nobody holds anything while it waits.
+    let (store, _folder) = store(4, u64::MAX);
+    std::thread::scope(|scope| {
+        for thread in 0..4u64 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..60 {
+                    let mut buffers = store.take_many("task", &[TILE, TILE, TILE]).unwrap();
+                    let block = thread * 1000 + round;
+                    let mut result = buffers.remove(1);
+                    fill(&mut result, key(block));
+                    store.insert(key(block), result, Origin::Spill);
+                    drop(buffers);
+                    let reserved = store.reserve("scratch", 4 * TILE as u64).unwrap();
+                    drop(reserved);
+                    assert!(is_right(
+                        &store.get(key(block)).unwrap().unwrap(),
+                        key(block),
+                        TILE
+                    ));
+                }
+            });
+        }
+    });
+    assert_eq!(store.budget().peak(), store.budget().limit());
 }
 
 #[test]

@@ -14,6 +14,10 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// A pass over all tiles frees at least the budget's share of one in so many, so that many small
+/// tiles cost one pass, not one each.
+const BATCH: u64 = 128;
+
 /// A tile on its way out.
 struct Leaving {
     key: TileKey,
@@ -39,7 +43,8 @@ impl TileStore {
     pub(super) fn evict(&self, bytes: u64) -> Result<bool> {
         // Idle buffers are used before tiles are evicted, but cannot have sufficed.
         let idle = self.inner.pool.idle_bytes();
-        let needed = self.budget().shortfall(bytes.saturating_sub(idle));
+        let least = self.budget().limit() / BATCH;
+        let needed = self.budget().shortfall(bytes.saturating_sub(idle)).max(least);
         let chosen = lock(&self.inner.state).choose(needed, true);
         let mut any = self.release(&chosen);
         drop(chosen.freed);
