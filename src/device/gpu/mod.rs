@@ -1,0 +1,227 @@
+//! The GPU: fused programs as generated WGSL kernels, through wgpu.
+//!
+//! The only folder that knows wgpu. [`Gpu::open`] opens an adapter, checks by a self-test which of
+//! WGSL's promises its driver keeps, and from then on runs tasks from any number of threads.
+//! Every failure comes back as [`Error::Device`]; the caller may run the task elsewhere.
+
+mod adapter;
+mod cache;
+mod context;
+mod expression;
+mod feed;
+mod fold;
+mod job;
+mod kernel;
+mod library;
+mod memory;
+mod piece;
+mod pipeline;
+mod run;
+mod walk;
+
+use self::context::Context;
+use self::expression::Abilities;
+use self::feed::Scheme;
+use self::job::bundles;
+use self::memory::Memory;
+use self::piece::Limits;
+use self::pipeline::Pipelines;
+use crate::device::{Device, OutMut, Task};
+use crate::plan::program::{Output, Program};
+use crate::{DType, Error, Result};
+
+pub use self::adapter::{AdapterInfo, adapters, first_hardware};
+pub use self::context::Fault;
+
+/// Bytes that one binding may have unless the adapter allows less.
+const BINDING_BYTES: u64 = 128 << 20;
+
+/// An opened adapter.
+pub struct Gpu {
+    context: Context,
+    memory: Memory,
+    pipelines: Pipelines,
+    abilities: Abilities,
+    /// Invocations that keep the device busy.
+    parallel: usize,
+    max_groups: u32,
+    binding_bytes: u64,
+}
+
+/// How an adapter is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of device and staging memory that may be held at any time.
+    pub budget: u64,
+    /// Whether float sums use pairs of f32 though the adapter has f64: for tests and for adapters
+    /// whose f64 is slow.
+    pub pairs: bool,
+    /// Bytes of the largest binding; 128 MiB or what the adapter allows, if less.
+    pub binding_bytes: u64,
+    /// Whether data is staged though the adapter shares the host's memory.
+    pub staged: bool,
+}
+
+impl Default for Options {
+    /// A budget of 1 GiB.
+    fn default() -> Options {
+        Options {
+            budget: 1 << 30,
+            pairs: false,
+            binding_bytes: BINDING_BYTES,
+            staged: false,
+        }
+    }
+}
+
+impl Gpu {
+    /// Opens the adapter of that number in [`adapters`].
+    ///
+    /// # Errors
+    /// [`Error::Device`] when there is no such adapter, its driver is known to give wrong numbers,
+    /// or it cannot be opened.
+    pub fn open(index: usize, options: Options) -> Result<Gpu> {
+        let mut all = adapter::enumerate();
+        if index >= all.len() {
+            return Err(Error::Device(format!(
+                "there is no adapter {index}: this machine has {}; `tilewise devices` lists them",
+                all.len()
+            )));
+        }
+        let (info, adapter) = all.swap_remove(index);
+        if let Some(why) = info.refusal() {
+            return Err(Error::Device(why));
+        }
+        let parallel = if info.software { 1 << 11 } else { 1 << 16 };
+        let direct = info.shared_memory && info.mappable && !options.staged;
+        let abilities = Abilities {
+            f64: info.f64 && info.i64 && !options.pairs,
+            i64: info.i64,
+        };
+        let context = Context::open(info, &adapter)?;
+        let limits = context.device.limits();
+        let pipelines = Pipelines::new(&context);
+        Ok(Gpu {
+            memory: Memory::new(options.budget, direct),
+            pipelines,
+            abilities,
+            parallel,
+            max_groups: limits.max_compute_workgroups_per_dimension,
+            binding_bytes: options
+                .binding_bytes
+                .min(limits.max_storage_buffer_binding_size)
+                .min(limits.max_buffer_size),
+            context,
+        })
+    }
+
+    /// What is known of its adapter.
+    pub fn info(&self) -> &AdapterInfo {
+        &self.context.info
+    }
+
+    /// Bytes of device and staging memory held: by runs, and for reuse.
+    pub fn used_bytes(&self) -> u64 {
+        self.memory.used()
+    }
+
+    /// The most bytes that were ever held.
+    pub fn peak_bytes(&self) -> u64 {
+        self.memory.peak()
+    }
+
+    /// The byte budget.
+    pub fn budget_bytes(&self) -> u64 {
+        self.memory.budget()
+    }
+
+    /// How many kernels were compiled.
+    pub fn kernels(&self) -> usize {
+        self.pipelines.count()
+    }
+
+    /// Makes a failure happen, to test what a caller does about it.
+    #[doc(hidden)]
+    pub fn inject_fault(&self, fault: Fault) {
+        self.context.inject(fault);
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            binding: self.binding_bytes,
+            total: self.memory.budget(),
+            points: 1 << 31,
+        }
+    }
+
+    /// How each reduction of a program is computed.
+    fn schemes(&self, program: &Program) -> std::result::Result<Vec<Option<Scheme>>, String> {
+        program
+            .outputs
+            .iter()
+            .map(|output| match output {
+                Output::Store(_) => Ok(None),
+                Output::Reduce { value, reduction, .. } => {
+                    Scheme::new(*reduction, program.insts[*value].dtype, self.abilities).map(Some)
+                }
+            })
+            .collect()
+    }
+}
+
+impl Device for Gpu {
+    fn name(&self) -> String {
+        self.context.info.to_string()
+    }
+
+    fn supports(&self, program: &Program) -> std::result::Result<(), String> {
+        let schemes = self.schemes(program)?;
+        for bundle in bundles(program) {
+            let used = expression::Expression::new(program, &bundle.outputs);
+            used.check(self.abilities)?;
+            let shape = walk::shape_of(
+                program,
+                &walk::walk(program, &bundle.outputs, &vec![2; program.rank], &[]),
+            );
+            let shape = walk::Shape {
+                tables: vec![vec![false; program.inputs.len()]; shape.dims.len()],
+                ..shape
+            };
+            let kernel = pipeline::write(program, &bundle, &shape, &schemes)?;
+            let bindings = 1 + kernel.inputs.len() + kernel.written.len();
+            if bindings > self.context.info.max_bindings as usize {
+                return Err(format!(
+                    "{bindings} buffers in one kernel, of which this adapter allows {}",
+                    self.context.info.max_bindings
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
+        self.run_task(task, outputs)
+    }
+
+    fn scratch_bytes(&self, program: &Program, shape: &[usize]) -> usize {
+        let points: usize = shape.iter().product();
+        let reduced: usize = program
+            .outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Store(_) => None,
+                Output::Reduce { roles, .. } => Some(run::state_len(roles, shape).max(self.parallel)),
+            })
+            .map(|cells| cells * 4 * 32)
+            .sum();
+        // Where data is staged, the driver holds staging buffers in host memory.
+        let sizes = |dtype: &DType| points * dtype.size();
+        let staged: usize = if self.context.info.shared_memory || !self.memory.direct {
+            let stores = program.outputs.iter().map(|o| program.insts[o.value()].dtype);
+            program.inputs.iter().map(sizes).sum::<usize>() + stores.map(|d| sizes(&d)).sum::<usize>()
+        } else {
+            0
+        };
+        reduced + staged
+    }
+}

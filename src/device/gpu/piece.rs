@@ -1,0 +1,167 @@
+//! Cutting a task into pieces that a device can take.
+//!
+//! A kernel sees windows of the task's buffers, counts points in u32, and may bind only so many
+//! bytes at once. A piece is a box of the block; a box that breaks a limit is halved along its
+//! first axis of extent above one, so the points of a piece are neighbours in every output.
+
+use crate::device::Task;
+use crate::geometry::{Access, AxisStep, Region};
+use std::ops::Range;
+
+/// What a piece must keep to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes of one binding.
+    pub binding: u64,
+    /// Bytes of all buffers of one run.
+    pub total: u64,
+    /// Points of one dispatch.
+    pub points: u64,
+}
+
+/// The elements of an access that a box of the block touches: first and one past the last.
+pub(super) fn window(access: &Access, part: &Region) -> Range<usize> {
+    let (mut low, mut high) = (access.offset, access.offset);
+    for (axis, step) in access.steps.iter().enumerate() {
+        let (start, len) = (part.start[axis], part.shape[axis]);
+        let (a, b) = match step {
+            AxisStep::Step(k) => {
+                let (first, last) = (k * start as isize, k * (start + len - 1) as isize);
+                (first.min(last), first.max(last))
+            }
+            AxisStep::Table(t) => {
+                let used = &t[start..start + len];
+                let least = used.iter().copied().min().unwrap_or(0);
+                (least, used.iter().copied().max().unwrap_or(0))
+            }
+        };
+        low += a;
+        high += b;
+    }
+    low as usize..high as usize + 1
+}
+
+/// Cuts a block into pieces that `fits` accepts; `None` where one point is too much already.
+/// Pieces come in row-major order and none is empty.
+pub(super) fn cut(shape: &[usize], fits: &dyn Fn(&Region) -> bool) -> Option<Vec<Region>> {
+    let mut open = vec![Region::whole(shape)];
+    let mut pieces = Vec::new();
+    while let Some(region) = open.pop() {
+        if region.is_empty() {
+            continue;
+        }
+        if fits(&region) {
+            pieces.push(region);
+            continue;
+        }
+        let axis = region.shape.iter().position(|&n| n > 1)?;
+        let half = region.shape[axis] / 2;
+        let (mut first, mut second) = (region.clone(), region);
+        first.shape[axis] = half;
+        second.start[axis] += half;
+        second.shape[axis] -= half;
+        open.push(second);
+        open.push(first);
+    }
+    Some(pieces)
+}
+
+/// One buffer of a task as a piece sees it: which bytes are uploaded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Upload {
+    /// Number of the task's buffer.
+    pub buffer: usize,
+    /// The bytes; they begin at a multiple of 8.
+    pub bytes: Range<usize>,
+}
+
+/// What a piece uploads, and per program input: which upload, and the access into it.
+pub(super) fn uploads(task: &Task<'_>, part: &Region) -> (Vec<Upload>, Vec<(usize, Access)>) {
+    let mut uploads: Vec<Upload> = Vec::new();
+    for (binding, dtype) in task.bindings.iter().zip(&task.program.inputs) {
+        let window = window(&binding.access, part);
+        let (start, end) = (window.start * dtype.size(), window.end * dtype.size());
+        let start = start / 8 * 8;
+        match uploads.iter_mut().find(|u| u.buffer == binding.buffer) {
+            Some(upload) => {
+                upload.bytes = upload.bytes.start.min(start)..upload.bytes.end.max(end);
+            }
+            None => uploads.push(Upload {
+                buffer: binding.buffer,
+                bytes: start..end,
+            }),
+        }
+    }
+    let inputs = task
+        .bindings
+        .iter()
+        .zip(&task.program.inputs)
+        .map(|(binding, dtype)| {
+            let at = uploads
+                .iter()
+                .position(|u| u.buffer == binding.buffer)
+                .unwrap_or(0);
+            let shift = uploads[at].bytes.start / dtype.size();
+            (at, shrink(&binding.access, part, shift))
+        })
+        .collect();
+    (uploads, inputs)
+}
+
+/// The access of a box of the block, into a buffer that begins `shift` elements later.
+fn shrink(access: &Access, part: &Region, shift: usize) -> Access {
+    let mut offset = access.offset - shift as isize;
+    let mut steps = Vec::with_capacity(part.rank());
+    for (axis, step) in access.steps.iter().enumerate() {
+        let (start, len) = (part.start[axis], part.shape[axis]);
+        match step {
+            AxisStep::Step(k) => {
+                offset += k * start as isize;
+                steps.push(AxisStep::Step(if len == 1 { 0 } else { *k }));
+            }
+            AxisStep::Table(t) if len == 1 => {
+                offset += t[start];
+                steps.push(AxisStep::Step(0));
+            }
+            AxisStep::Table(t) if start == 0 && len == t.len() => steps.push(AxisStep::Table(t.clone())),
+            AxisStep::Table(t) => steps.push(AxisStep::Table(t[start..start + len].into())),
+        }
+    }
+    Access { offset, steps }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_the_block_in_order() {
+        let pieces = cut(&[5, 7], &|r| r.len() <= 6).unwrap_or_default();
+        let mut next = 0;
+        for piece in &pieces {
+            assert!(piece.len() <= 6);
+            assert_eq!(piece.start[0] * 7 + piece.start[1], next, "{piece:?}");
+            next += piece.len();
+        }
+        assert_eq!(next, 35);
+        assert_eq!(cut(&[2], &|_| false), None);
+        assert_eq!(cut(&[0, 4], &|_| false), Some(vec![]));
+        assert_eq!(cut(&[], &|_| true).map(|p| p.len()), Some(1));
+    }
+
+    #[test]
+    fn windows_follow_negative_steps_and_tables() {
+        let access = Access {
+            offset: 20,
+            steps: vec![AxisStep::Step(-5), AxisStep::Table(vec![3, 0, 4].into())],
+        };
+        let part = Region::new(vec![1, 1], vec![3, 2]);
+        assert_eq!(window(&access, &part), 5..20);
+        let small = shrink(&access, &part, 4);
+        assert_eq!(small.offset, 11);
+        assert_eq!(
+            small.steps,
+            [AxisStep::Step(-5), AxisStep::Table(vec![0, 4].into())]
+        );
+    }
+}

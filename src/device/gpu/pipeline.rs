@@ -1,0 +1,158 @@
+//! Compiled kernels, kept by program and loop nest.
+//!
+//! Compiling costs milliseconds to seconds, so a kernel is compiled once per process, and where
+//! the adapter can give compiled kernels back they are kept in the user's cache folder.
+
+use super::cache;
+use super::context::{Context, lock};
+use super::feed::Scheme;
+use super::job::Bundle;
+use super::kernel::{Kernel, reduce_kernel, store_kernel};
+use super::walk::Shape;
+use crate::plan::program::Program;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use wgpu::Features;
+
+/// What decides a kernel.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    program: Program,
+    outputs: Vec<usize>,
+    shape: Shape,
+}
+
+/// A kernel on the device.
+pub(super) struct Pipeline {
+    pub kernel: Kernel,
+    pub compiled: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+type Slot = Arc<OnceLock<std::result::Result<Arc<Pipeline>, String>>>;
+
+/// All kernels of a device.
+pub(super) struct Pipelines {
+    slots: Mutex<HashMap<Key, Slot>>,
+    disk: Option<wgpu::PipelineCache>,
+    unsaved: Mutex<usize>,
+}
+
+impl Pipelines {
+    pub fn new(context: &Context) -> Pipelines {
+        let can = context.features.contains(Features::PIPELINE_CACHE);
+        Pipelines {
+            slots: Mutex::default(),
+            disk: can.then(|| open_disk(context)).flatten(),
+            unsaved: Mutex::new(0),
+        }
+    }
+
+    /// How many kernels were compiled.
+    pub fn count(&self) -> usize {
+        lock(&self.slots).len()
+    }
+
+    /// The kernel of some outputs of a program, compiled now if this is its first use. Threads
+    /// that ask for one kernel wait for one compilation.
+    pub fn get(
+        &self,
+        context: &Context,
+        program: &Program,
+        bundle: &Bundle,
+        shape: &Shape,
+        schemes: &[Option<Scheme>],
+    ) -> Result<Arc<Pipeline>> {
+        let key = Key {
+            program: program.clone(),
+            outputs: bundle.outputs.clone(),
+            shape: shape.clone(),
+        };
+        let slot = lock(&self.slots).entry(key).or_default().clone();
+        let compiled = slot.get_or_init(|| {
+            let kernel = write(program, bundle, shape, schemes)?;
+            let pipeline = self.compile(context, kernel).map_err(|error| error.to_string())?;
+            Ok(Arc::new(pipeline))
+        });
+        compiled.clone().map_err(Error::Device)
+    }
+
+    /// Compiles a kernel.
+    pub fn compile(&self, context: &Context, kernel: Kernel) -> Result<Pipeline> {
+        let compiled = context.guard("compiling a kernel", || {
+            let module = context.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: None,
+                source: wgpu::ShaderSource::Wgsl(kernel.wgsl.as_str().into()),
+            });
+            context
+                .device
+                .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                    label: None,
+                    layout: None,
+                    module: &module,
+                    entry_point: Some("main"),
+                    compilation_options: wgpu::PipelineCompilationOptions {
+                        zero_initialize_workgroup_memory: false,
+                        ..Default::default()
+                    },
+                    cache: self.disk.as_ref(),
+                })
+        })?;
+        *lock(&self.unsaved) += 1;
+        let layout = context.guard("reading a kernel's layout", || compiled.get_bind_group_layout(0))?;
+        Ok(Pipeline {
+            kernel,
+            compiled,
+            layout,
+        })
+    }
+
+    /// Writes compiled kernels to the cache folder if there are new ones. A cache that cannot be
+    /// written only costs time later, so failures are not reported.
+    pub fn save(&self, context: &Context) {
+        let unsaved = std::mem::take(&mut *lock(&self.unsaved));
+        if let (Some(disk), true) = (&self.disk, unsaved > 0)
+            && let Some(data) = disk.get_data()
+        {
+            cache::write(&cache_name(context), &data);
+        }
+    }
+}
+
+/// Writes the kernel of a bundle.
+pub(super) fn write(
+    program: &Program,
+    bundle: &Bundle,
+    shape: &Shape,
+    schemes: &[Option<Scheme>],
+) -> std::result::Result<Kernel, String> {
+    if !bundle.reduces {
+        return store_kernel(program, &bundle.outputs, shape);
+    }
+    let schemes: Vec<Scheme> = bundle.outputs.iter().filter_map(|&o| schemes[o]).collect();
+    reduce_kernel(program, &bundle.outputs, &schemes, shape)
+}
+
+fn cache_name(context: &Context) -> String {
+    format!("pipelines-{:016x}.bin", cache::adapter_key(&context.info))
+}
+
+fn open_disk(context: &Context) -> Option<wgpu::PipelineCache> {
+    let data = cache::read(&cache_name(context));
+    let created = context.guard("opening the kernel cache", || {
+        // SAFETY: the data was returned by `PipelineCache::get_data` for an adapter and driver of
+        // this name: both are in the file's name, the file has a checksum, and its folder
+        // belongs to the user. The driver checks its own header, and `fallback` makes it start empty.
+        unsafe {
+            context
+                .device
+                .create_pipeline_cache(&wgpu::PipelineCacheDescriptor {
+                    label: None,
+                    data: data.as_deref(),
+                    fallback: true,
+                })
+        }
+    });
+    created.ok()
+}

@@ -1,0 +1,182 @@
+//! The loop nest of a kernel: as few axes as the block's layout allows.
+//!
+//! Every axis of a kernel costs a division per point. Neighbouring axes that all inputs walk as
+//! one (a contiguous block has one such run) are joined, so the kernel of a rank-4 block is mostly
+//! that of a rank-1 block, and many blocks share a kernel.
+
+use crate::geometry::{Access, AxisStep};
+use crate::plan::program::{Action, AxisRole, Output, Program};
+
+/// An axis of the kernel: one or more neighbouring axes of the block.
+#[derive(Clone, Debug)]
+pub(super) struct Dim {
+    /// First axis of the block that it stands for; the only one unless several were joined.
+    pub axis: usize,
+    /// Its extent.
+    pub extent: usize,
+    /// What the reductions of the kernel do along it; `Keep` where nothing is reduced.
+    pub role: AxisRole,
+    /// Per reduction of the kernel: what one step adds to the element index.
+    pub index_steps: Vec<i64>,
+    /// Per input: what one step adds to the element offset.
+    pub steps: Vec<AxisStep>,
+}
+
+/// The part of a loop nest that decides the kernel's text; extents and steps are parameters.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Shape {
+    /// Per axis of the kernel: the block axis it begins with where the program asks for indices
+    /// along it, and what is done along it (0 keep, 1 reduce, 2 group).
+    pub dims: Vec<(Option<usize>, u8)>,
+    /// Per axis, per input: whether it is walked through a table.
+    pub tables: Vec<Vec<bool>>,
+}
+
+/// Joins the axes of a block of that shape for the outputs of a kernel.
+pub(super) fn walk(program: &Program, outputs: &[usize], shape: &[usize], inputs: &[Access]) -> Vec<Dim> {
+    let mut roles = vec![AxisRole::Keep; shape.len()];
+    let mut index_steps = vec![Vec::new(); shape.len()];
+    for &output in outputs {
+        if let Output::Reduce {
+            roles: of,
+            index_steps: steps,
+            ..
+        } = &program.outputs[output]
+        {
+            roles.clone_from(of);
+            for (list, step) in index_steps.iter_mut().zip(steps) {
+                list.push(*step);
+            }
+        }
+    }
+    let mut dims: Vec<Dim> = Vec::new();
+    for (axis, &extent) in shape.iter().enumerate() {
+        let dim = Dim {
+            axis,
+            extent,
+            role: roles[axis],
+            index_steps: std::mem::take(&mut index_steps[axis]),
+            steps: inputs.iter().map(|access| access.steps[axis].clone()).collect(),
+        };
+        let free = !indexed(program, axis) && !(axis > 0 && indexed(program, axis - 1));
+        match dims.last_mut() {
+            Some(last) if free && joins(last, &dim) => {
+                if dim.extent != 1 {
+                    last.steps = dim.steps;
+                    last.index_steps = dim.index_steps;
+                }
+                last.extent *= extent;
+            }
+            _ => dims.push(dim),
+        }
+    }
+    if dims.is_empty() {
+        dims.push(Dim {
+            axis: 0,
+            extent: 1,
+            role: AxisRole::Keep,
+            index_steps: vec![0; outputs.len()],
+            steps: vec![AxisStep::Step(0); inputs.len()],
+        });
+    }
+    dims
+}
+
+/// Whether the program asks for the index along an axis.
+fn indexed(program: &Program, axis: usize) -> bool {
+    program
+        .insts
+        .iter()
+        .any(|inst| inst.action == Action::Index { axis })
+}
+
+/// Whether an axis and the next are walked as one: by every input, role and index.
+fn joins(outer: &Dim, inner: &Dim) -> bool {
+    if outer.role != inner.role || matches!(outer.role, AxisRole::Group { .. }) {
+        return false;
+    }
+    let trivial = outer.extent == 1 || inner.extent == 1;
+    let steps = outer.steps.iter().zip(&inner.steps).all(|pair| match pair {
+        (AxisStep::Step(a), AxisStep::Step(b)) => trivial || *a == b * inner.extent as isize,
+        _ => false,
+    });
+    let indices = outer.index_steps.iter().zip(&inner.index_steps);
+    steps
+        && indices
+            .into_iter()
+            .all(|(a, b)| trivial || *a == b * inner.extent as i64)
+}
+
+/// What of a loop nest decides the kernel's text.
+pub(super) fn shape_of(program: &Program, dims: &[Dim]) -> Shape {
+    Shape {
+        dims: dims
+            .iter()
+            .map(|dim| {
+                let role = match dim.role {
+                    AxisRole::Keep => 0,
+                    AxisRole::Reduce => 1,
+                    AxisRole::Group { .. } => 2,
+                };
+                (indexed(program, dim.axis).then_some(dim.axis), role)
+            })
+            .collect(),
+        tables: dims
+            .iter()
+            .map(|dim| {
+                let table = |step: &AxisStep| matches!(step, AxisStep::Table(_));
+                dim.steps.iter().map(table).collect()
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::DType;
+
+    fn nothing() -> Program {
+        Program {
+            rank: 3,
+            inputs: vec![DType::F32],
+            insts: vec![],
+            outputs: vec![Output::Store(0)],
+        }
+    }
+
+    fn access(steps: [isize; 3]) -> Access {
+        Access {
+            offset: 0,
+            steps: steps.iter().map(|&k| AxisStep::Step(k)).collect(),
+        }
+    }
+
+    fn extents(shape: [usize; 3], steps: &[[isize; 3]]) -> Vec<usize> {
+        let inputs: Vec<Access> = steps.iter().map(|&s| access(s)).collect();
+        let dims = walk(&nothing(), &[0], &shape, &inputs);
+        dims.iter().map(|d| d.extent).collect()
+    }
+
+    #[test]
+    fn contiguous_axes_are_one() {
+        assert_eq!(extents([2, 3, 4], &[[12, 4, 1]]), [24]);
+        assert_eq!(extents([2, 3, 4], &[[12, 4, 1], [0, 4, 1]]), [2, 12]);
+        assert_eq!(extents([2, 3, 4], &[[-12, 4, 1]]), [2, 12]);
+        assert_eq!(extents([2, 1, 4], &[[4, 99, 1]]), [8]);
+        assert_eq!(extents([2, 3, 4], &[[1, 2, 6]]), [2, 3, 4]);
+    }
+
+    #[test]
+    fn indexed_axes_stay_alone() {
+        let mut program = nothing();
+        program.insts.push(crate::plan::program::Inst {
+            action: Action::Index { axis: 1 },
+            args: vec![],
+            dtype: DType::I64,
+        });
+        let dims = walk(&program, &[0], &[2, 3, 4], &[access([12, 4, 1])]);
+        assert_eq!(dims.len(), 3);
+        assert_eq!(shape_of(&program, &dims).dims[1].0, Some(1));
+    }
+}

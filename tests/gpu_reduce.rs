@@ -1,0 +1,182 @@
+//! Reductions on the GPU against the state of the CPU fed one element at a time, for every kind,
+//! dtype and axis role, in f64 and in pairs of f32.
+
+#[path = "common/compare.rs"]
+mod compare;
+#[path = "common/gpu.rs"]
+mod gpu;
+#[path = "common/reference.rs"]
+mod reference;
+
+use tilewise::device::gpu::{Gpu, Options};
+use tilewise::device::{Binding, Device, Task};
+use tilewise::geometry::{Access, AxisStep, row_major_strides};
+use tilewise::plan::program::{Action, AxisRole, Inst, Output, Program};
+use tilewise::{DType, ReduceKind, Reduction};
+
+const KEEP: AxisRole = AxisRole::Keep;
+const REDUCE: AxisRole = AxisRole::Reduce;
+
+/// Walks a dense row-major buffer.
+fn dense(shape: &[usize]) -> Access {
+    Access {
+        offset: 0,
+        steps: row_major_strides(shape)
+            .into_iter()
+            .map(|k| AxisStep::Step(k as isize))
+            .collect(),
+    }
+}
+
+/// Every reduction of one input, with and without NaN, that the device supports.
+fn program(gpu: &Gpu, dtype: DType, roles: &[AxisRole], shape: &[usize]) -> Program {
+    let mut program = Program {
+        rank: roles.len(),
+        inputs: vec![dtype],
+        insts: vec![Inst {
+            action: Action::Load(0),
+            args: vec![],
+            dtype,
+        }],
+        outputs: vec![],
+    };
+    let index_steps: Vec<i64> = row_major_strides(shape)
+        .iter()
+        .zip(roles)
+        .map(|(&k, role)| if *role == KEEP { 0 } else { k as i64 })
+        .collect();
+    for (kind, _) in ReduceKind::ALL {
+        for skipna in [false, true] {
+            for ddof in [0, 1] {
+                if ddof == 1 && kind != ReduceKind::Var {
+                    continue;
+                }
+                let reduction = Reduction { kind, skipna, ddof };
+                let one = Program {
+                    outputs: vec![Output::Reduce {
+                        value: 0,
+                        reduction,
+                        roles: roles.to_vec(),
+                        index_steps: index_steps.clone(),
+                    }],
+                    ..program.clone()
+                };
+                if gpu.supports(&one).is_ok() {
+                    program.outputs.extend(one.outputs);
+                }
+            }
+        }
+    }
+    program
+}
+
+/// Values of a dtype with special ones among them: bytes of `len` elements.
+fn values(dtype: DType, len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (state >> 33) as u32
+    };
+    let mut bytes = Vec::new();
+    for at in 0..len {
+        let x = f64::from(next() % 2000) / 16.0 - 40.0;
+        let x = match (next() % 23, seed % 3) {
+            (0, 1) => f64::NAN,
+            (1, 2) => f64::INFINITY,
+            (2, 2) => -0.0,
+            _ => x,
+        };
+        let word = (u64::from(next()) << 33) ^ u64::from(next()) ^ at as u64;
+        match dtype {
+            DType::Bool => bytes.push((word & 1) as u8),
+            DType::F16 => bytes.extend(tilewise::f16::from_f64(x).to_le_bytes()),
+            DType::BF16 => bytes.extend(tilewise::bf16::from_f64(x).to_le_bytes()),
+            DType::F32 => bytes.extend((x as f32 + 1e4).to_le_bytes()),
+            DType::F64 => bytes.extend((x + 1e9).to_le_bytes()),
+            _ => bytes.extend(&word.to_le_bytes()[..dtype.size()]),
+        }
+    }
+    bytes
+}
+
+fn check(
+    gpu: &Gpu,
+    dtype: DType,
+    shape: &[usize],
+    roles: &[AxisRole],
+    access: Access,
+    labels: Option<&[u32]>,
+) {
+    let program = program(gpu, dtype, roles, shape);
+    assert!(program.outputs.len() > 10, "{dtype}: {}", program.outputs.len());
+    let len: usize = shape.iter().product::<usize>().max(1);
+    for seed in 1..4 {
+        let data = values(dtype, 2 * len, seed);
+        let task = Task {
+            program: &program,
+            shape,
+            origin: &vec![3; shape.len()],
+            buffers: &[&data],
+            bindings: &[Binding {
+                buffer: 0,
+                access: access.clone(),
+            }],
+            labels,
+        };
+        let want = reference::evaluate(&task);
+        let got = reference::run(gpu, &task).unwrap_or_else(|e| panic!("{dtype} {shape:?}: {e}"));
+        for (number, (want, got)) in want.iter().zip(&got).enumerate() {
+            let (result, want) = reference::elements(&task, number, want);
+            let (_, got) = reference::elements(&task, number, got);
+            // Sums of f64 and of what an f64 accumulator rounds may differ in their last places.
+            let allowed = if result == DType::F64 { 8.0 } else { 1.0 };
+            compare::assert_close(result, &want, &got, allowed, || {
+                format!(
+                    "{dtype} {shape:?} {roles:?} seed {seed}: {:?}",
+                    program.outputs[number]
+                )
+            });
+        }
+    }
+}
+
+fn all_roles(gpu: &Gpu, dtype: DType) {
+    let labels = [1, 0, u32::MAX, 2, 1, 1, 0];
+    let group = AxisRole::Group { groups: 4 };
+    check(gpu, dtype, &[5, 7], &[REDUCE, KEEP], dense(&[5, 7]), None);
+    check(gpu, dtype, &[5, 70], &[KEEP, REDUCE], dense(&[5, 70]), None);
+    check(gpu, dtype, &[300], &[REDUCE], dense(&[300]), None);
+    check(
+        gpu,
+        dtype,
+        &[3, 7, 4],
+        &[REDUCE, group, KEEP],
+        dense(&[3, 7, 4]),
+        Some(&labels),
+    );
+}
+
+#[test]
+fn every_kind_and_dtype_reduces_along_every_role() {
+    let Some(gpu) = gpu::open(Options::default()) else {
+        return;
+    };
+    for dtype in DType::ALL {
+        all_roles(&gpu, dtype);
+    }
+}
+
+#[test]
+fn pairs_of_f32_keep_what_f64_keeps() {
+    let options = Options {
+        pairs: true,
+        staged: true,
+        ..Options::default()
+    };
+    let Some(gpu) = gpu::open(options) else { return };
+    for dtype in [DType::F16, DType::BF16, DType::F32] {
+        all_roles(&gpu, dtype);
+    }
+}
