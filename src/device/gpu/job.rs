@@ -17,6 +17,9 @@ pub(super) struct Bundle {
     pub reduces: bool,
 }
 
+/// Most outputs of one kernel: each takes up to two bindings and some registers.
+const BUNDLE: usize = 6;
+
 /// Sorts the outputs of a program into bundles.
 pub(super) fn bundles(program: &Program) -> Vec<Bundle> {
     let mut found: Vec<(Option<&Vec<AxisRole>>, Bundle)> = Vec::new();
@@ -25,7 +28,10 @@ pub(super) fn bundles(program: &Program) -> Vec<Bundle> {
             Output::Store(_) => None,
             Output::Reduce { roles, .. } => Some(roles),
         };
-        match found.iter_mut().find(|(of, _)| *of == roles) {
+        let open = |(of, bundle): &&mut (Option<&Vec<AxisRole>>, Bundle)| {
+            *of == roles && bundle.outputs.len() < BUNDLE
+        };
+        match found.iter_mut().find(open) {
             Some((_, bundle)) => bundle.outputs.push(number),
             None => found.push((
                 roles,
