@@ -10,7 +10,7 @@ use tilewise::kernels::reduce::{Rows, State};
 use tilewise::plan::program::{Action, AxisRole, Output};
 use tilewise::{DType, Op};
 use tilewise_kernels::Isa;
-use tilewise_kernels::cast::cast_kernel;
+use tilewise_kernels::cast_kernel;
 
 /// What a task gives for one output.
 #[derive(Debug)]

@@ -124,7 +124,7 @@ impl<'a> Expression<'a> {
             Action::Index { axis } => format!("index{axis}"),
             Action::Cast => {
                 let from = self.program.insts[inst.args[0]].dtype;
-                let snippet = tilewise_kernels::cast::cast_wgsl(from, inst.dtype)
+                let snippet = tilewise_kernels::cast_wgsl(from, inst.dtype)
                     .ok_or_else(|| format!("cast from {from} to {} has no shader", inst.dtype))?;
                 fit(inst.dtype, &snippet.replace("$0", &self.name(inst.args[0])))
             }

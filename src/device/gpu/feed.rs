@@ -2,8 +2,9 @@
 //!
 //! An invocation reduces its points in registers and writes a few *planes* per cell, which the
 //! host folds into the state. Float sums run in f64 where the adapter has it, else in pairs of
-//! f32 with exact errors. Variances are sums of differences from the cell's first value (Welford's
-//! recurrence for 64-bit results), so a mean far from zero costs no digits.
+//! f32 with exact errors. Variances are sums of differences from the first value that an invocation
+//! meets, so a mean far from zero costs no digits: what cancels in them is at most the number of
+//! points times the result, even when the first value is far from all others.
 
 use super::expression::Abilities;
 use crate::{DType, ReduceKind, Reduction};
@@ -32,8 +33,6 @@ pub(super) enum Scheme {
     ShiftedWide,
     /// The same in pairs of f32, and whether a value was not finite.
     ShiftedPair,
-    /// Count, mean and sum of squared differences, in f64.
-    Welford,
     /// Whether there is a value, and the value.
     Extreme,
     /// Whether there is a value, its index, and the value.
@@ -68,9 +67,8 @@ impl Scheme {
             K::Prod if dtype.is_float() && can.f64 => Scheme::ProdWide,
             K::Prod if !dtype.is_float() && can.i64 => Scheme::ProdLong,
             K::Prod if !dtype.is_float() => return lacks("64-bit integers"),
-            K::Var | K::Std if narrow_float && can.f64 => Scheme::ShiftedWide,
+            K::Var | K::Std if can.f64 => Scheme::ShiftedWide,
             K::Var | K::Std if narrow_float => Scheme::ShiftedPair,
-            K::Var | K::Std if can.f64 => Scheme::Welford,
             K::Mean | K::Prod | K::Var | K::Std => return lacks("64-bit floats"),
             K::Min | K::Max => Scheme::Extreme,
             K::ArgMin | K::ArgMax | K::First | K::Last => Scheme::Indexed,
@@ -83,7 +81,7 @@ impl Scheme {
     /// with their number.
     pub fn longest(self) -> usize {
         match self {
-            Scheme::ShiftedWide | Scheme::ShiftedPair => 1 << 18,
+            Scheme::ShiftedWide | Scheme::ShiftedPair => 1 << 14,
             _ => 1 << 30,
         }
     }
@@ -250,23 +248,6 @@ pub(super) fn feed(scheme: Scheme, reduction: Reduction, dtype: DType, j: usize,
             count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
             out
         }
-        Scheme::Welford => {
-            let mut out = (
-                vec![
-                    format!("var {} = 0.0lf;", s("_mean")),
-                    format!("var {} = 0.0lf;", s("_squares")),
-                ],
-                vec![
-                    format!("let d{j} = {real} - {};", s("_mean")),
-                    format!("{0} = {0} + d{j} / f64({1} + 1u);", s("_mean"), s("_n")),
-                    format!("{0} = {0} + d{j} * ({real} - {1});", s("_squares"), s("_mean")),
-                ],
-                vec![],
-                vec![s("_mean"), s("_squares")],
-            );
-            count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
-            out
-        }
         Scheme::Count => {
             let mut out = (vec![], vec![], vec![], vec![]);
             count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
@@ -274,7 +255,7 @@ pub(super) fn feed(scheme: Scheme, reduction: Reduction, dtype: DType, j: usize,
         }
         Scheme::Flag => {
             let truth = match dtype {
-                DType::F64 => format!("!({x} == 0.0lf)"),
+                DType::F64 => format!("!tw_is_zero_f64({x})"),
                 _ if dtype.is_float() => format!("!tw_is_zero({x})"),
                 _ => format!("{x} != {register}(0)"),
             };

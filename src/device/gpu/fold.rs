@@ -131,7 +131,6 @@ fn fill(
         Cells::Moments(moments) => {
             for part in 0..parts {
                 let (count, mean, squares) = match scheme {
-                    Scheme::Welford => (planes.u32(0, part), planes.f64(0, part), planes.f64(1, part)),
                     Scheme::ShiftedWide => {
                         let first = planes.f64(0, part);
                         let sums = (planes.f64(1, part), planes.f64(2, part));

@@ -205,7 +205,7 @@ mod tests {
             99_999_999,
         ] {
             let class = size_class(bytes);
-            assert!(class >= bytes && class % 64 == 0, "{bytes} -> {class}");
+            assert!(class >= bytes && class.is_multiple_of(64), "{bytes} -> {class}");
             assert!(bytes < 256 || class <= bytes + bytes / 4, "{bytes} -> {class}");
             assert_eq!(size_class(class), class);
         }

@@ -58,9 +58,9 @@ pub(super) fn walk(program: &Program, outputs: &[usize], shape: &[usize], inputs
             index_steps: std::mem::take(&mut index_steps[axis]),
             steps: inputs.iter().map(|access| access.steps[axis].clone()).collect(),
         };
-        let free = !indexed(program, axis) && !(axis > 0 && indexed(program, axis - 1));
+        let bound = indexed(program, axis) || (axis > 0 && indexed(program, axis - 1));
         match dims.last_mut() {
-            Some(last) if free && joins(last, &dim) => {
+            Some(last) if !bound && joins(last, &dim) => {
                 if dim.extent != 1 {
                     last.steps = dim.steps;
                     last.index_steps = dim.index_steps;
