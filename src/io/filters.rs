@@ -3,7 +3,7 @@
 //! HDF5 runs its filters one chunk at a time under one lock; these run on any thread, at more than
 //! twice its speed, between two buffers that the caller keeps.
 
-use libdeflater::Decompressor;
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
 
 /// One step of a pipeline, in the order in which it is applied when a chunk is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +118,102 @@ pub(crate) fn decode(
     Ok(())
 }
 
+/// Buffers and deflaters of one writer.
+pub(crate) struct EncodeScratch {
+    shuffled: Vec<u8>,
+    stored: Vec<u8>,
+    deflate: Option<(u8, Compressor)>,
+}
+
+impl EncodeScratch {
+    /// Empty buffers.
+    pub fn new() -> EncodeScratch {
+        EncodeScratch {
+            shuffled: Vec::new(),
+            stored: Vec::new(),
+            deflate: None,
+        }
+    }
+}
+
+/// Encodes a chunk by `filters`; the stored bytes lie in `scratch` (or are `chunk` itself).
+pub(crate) fn encode<'a>(
+    filters: &[Filter],
+    chunk: &'a [u8],
+    scratch: &'a mut EncodeScratch,
+) -> Result<&'a [u8], String> {
+    let mut at = Stage::Input;
+    for filter in filters {
+        match filter {
+            Filter::Shuffle(size) if *size > 1 => {
+                let EncodeScratch { shuffled, stored, .. } = scratch;
+                let source: &[u8] = match at {
+                    Stage::Input => chunk,
+                    Stage::Stored(n) => &stored[..n],
+                    Stage::Shuffled => return Err("two shuffles in a row".to_string()),
+                };
+                shuffled.resize(source.len(), 0);
+                shuffle(source, *size, shuffled);
+                at = Stage::Shuffled;
+            }
+            Filter::Shuffle(_) => {}
+            Filter::Deflate(level) => {
+                if scratch.deflate.as_ref().is_none_or(|(l, _)| l != level) {
+                    let wanted = CompressionLvl::new(i32::from(*level))
+                        .map_err(|_| format!("deflate level {level} is not within 0 to 12"))?;
+                    scratch.deflate = Some((*level, Compressor::new(wanted)));
+                }
+                let EncodeScratch {
+                    shuffled,
+                    stored,
+                    deflate,
+                } = scratch;
+                let source: &[u8] = match at {
+                    Stage::Input => chunk,
+                    Stage::Shuffled => shuffled,
+                    Stage::Stored(_) => return Err("two deflates in a row".to_string()),
+                };
+                let Some((_, compressor)) = deflate else {
+                    return Err("no deflater".to_string());
+                };
+                let bound = compressor.zlib_compress_bound(source.len());
+                if stored.len() < bound {
+                    stored.resize(bound, 0);
+                }
+                let n = compressor
+                    .zlib_compress(source, stored)
+                    .map_err(|_| "the chunk does not fit its deflate bound".to_string())?;
+                at = Stage::Stored(n);
+            }
+            Filter::Fletcher32 => return Err("fletcher32 is not written".to_string()),
+        }
+    }
+    Ok(match at {
+        Stage::Input => chunk,
+        Stage::Shuffled => &scratch.shuffled,
+        Stage::Stored(n) => &scratch.stored[..n],
+    })
+}
+
+/// Where the bytes of a chunk lie between two filters.
+enum Stage {
+    Input,
+    Shuffled,
+    Stored(usize),
+}
+
+/// Bytes that [`encode`] holds for a chunk of `bytes`.
+pub(crate) fn encode_bytes(filters: &[Filter], bytes: usize) -> usize {
+    filters
+        .iter()
+        .map(|f| match f {
+            Filter::Shuffle(size) if *size > 1 => bytes,
+            Filter::Deflate(_) => stored_bound(bytes),
+            _ => 0,
+        })
+        .sum()
+}
+
 /// Byte planes back to elements of `size` bytes; a rest shorter than an element stays behind.
 fn unshuffle(planes: &[u8], size: usize, out: &mut [u8]) {
     let count = planes.len() / size;
@@ -157,6 +253,18 @@ fn interleave<const N: usize>(planes: &[u8], count: usize, out: &mut [u8]) {
             out[j * N + i] = plane[i][j];
         }
     }
+}
+
+/// Elements of `size` bytes to byte planes; a rest shorter than an element stays behind.
+fn shuffle(elements: &[u8], size: usize, out: &mut [u8]) {
+    let count = elements.len() / size;
+    let (body, rest) = elements.split_at(count * size);
+    for (plane, bytes) in out[..count * size].chunks_exact_mut(count.max(1)).enumerate() {
+        for (byte, element) in bytes.iter_mut().zip(body.chunks_exact(size)) {
+            *byte = element[plane];
+        }
+    }
+    out[count * size..].copy_from_slice(rest);
 }
 
 /// Checks the checksum behind the data and gives the length of the data.
@@ -220,6 +328,81 @@ pub(crate) fn swap_bytes(bytes: &mut [u8], size: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn noise(n: usize) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        (0..n)
+            .map(|i| {
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
+                if i % 3 == 0 {
+                    (state >> 56) as u8
+                } else {
+                    (i / 64) as u8
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pipelines_decode_what_they_encode() {
+        let pipelines: [&[Filter]; 5] = [
+            &[],
+            &[Filter::Shuffle(4)],
+            &[Filter::Deflate(4)],
+            &[Filter::Shuffle(2), Filter::Deflate(1)],
+            &[Filter::Shuffle(12), Filter::Deflate(9)],
+        ];
+        for filters in pipelines {
+            for n in [0, 1, 7, 1000, 4097] {
+                let data = noise(n);
+                let mut encode_scratch = EncodeScratch::new();
+                let stored = encode(filters, &data, &mut encode_scratch).unwrap().to_vec();
+                for direct in [false, true] {
+                    let mut scratch = DecodeScratch::new();
+                    scratch.reserve(stored_bound(n));
+                    scratch.raw[..stored.len()].copy_from_slice(&stored);
+                    let mut out = vec![0; n];
+                    let target = direct.then_some(&mut out[..]);
+                    decode(filters, 0, &mut scratch, stored.len(), n, target).unwrap();
+                    let result = if direct { &out } else { &scratch.raw[..n] };
+                    assert_eq!(result, data, "{filters:?} {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn left_out_filters_are_left_out() {
+        let data = noise(64);
+        let filters = [Filter::Shuffle(4), Filter::Deflate(4)];
+        let mut scratch = DecodeScratch::new();
+        scratch.reserve(stored_bound(64));
+        scratch.raw[..64].copy_from_slice(&data);
+        let mut out = vec![0; 64];
+        decode(&filters, 0b11, &mut scratch, 64, 64, Some(&mut out)).unwrap();
+        assert_eq!(out, data);
+    }
+
+    #[test]
+    fn broken_chunks_are_refused() {
+        let filters = [Filter::Shuffle(4), Filter::Deflate(4)];
+        let mut scratch = DecodeScratch::new();
+        scratch.reserve(stored_bound(64));
+        scratch.raw[..9].copy_from_slice(b"not zlib!");
+        let error = decode(&filters, 0, &mut scratch, 9, 64, None).unwrap_err();
+        assert!(error.contains("inflate"), "{error}");
+        let stored = encode(&filters, &[1; 32], &mut EncodeScratch::new())
+            .unwrap()
+            .to_vec();
+        scratch.raw[..stored.len()].copy_from_slice(&stored);
+        let error = decode(&filters, 0, &mut scratch, stored.len(), 64, None).unwrap_err();
+        assert!(error.contains("32 bytes instead of 64"), "{error}");
+        let mut out = [0; 64];
+        scratch.raw[..stored.len()].copy_from_slice(&stored);
+        assert!(decode(&filters, 0, &mut scratch, stored.len(), 64, Some(&mut out)).is_err());
+    }
 
     #[test]
     fn checksums_are_hdf5s() {

@@ -8,10 +8,12 @@ mod file;
 mod filters;
 mod hdf5;
 mod runs;
+mod spec;
 mod text;
 
 pub use catalog::{AttrValue, Attributes, Catalog, Dim, VarType, Variable, netcdf_default_fill};
-pub use hdf5::Hdf5File;
+pub use hdf5::{Hdf5File, NetCdfWriter};
+pub use spec::{FileSpec, VariableSpec};
 pub use text::TextArray;
 
 use crate::store::Source;

@@ -5,13 +5,20 @@
 //! same way with made-up dimension names.
 
 mod attributes;
+mod create;
 mod dataset;
 mod dims;
 mod ffi;
+mod scales;
+mod sink;
 mod source;
 mod text;
 mod types;
 mod walk;
+mod write;
+mod write_attributes;
+
+pub use self::write::NetCdfWriter;
 
 use self::dataset::{Dataset, Layout};
 use self::ffi::{H5Result, Id, check, cstring, locked};

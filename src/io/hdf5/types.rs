@@ -213,3 +213,51 @@ fn class_name(class: H5T_class_t) -> &'static str {
         _ => "unknown type",
     }
 }
+
+/// The little-endian file type of a dtype; booleans are NetCDF's bytes, since NetCDF has none.
+pub(super) fn file_type(dtype: DType) -> H5Result<Id> {
+    let doing = "make a file type";
+    // SAFETY: the library is open, because the caller holds the lock, and so are its types.
+    unsafe {
+        let base = match dtype {
+            DType::Bool | DType::I8 => *H5T_STD_I8LE,
+            DType::I16 => *H5T_STD_I16LE,
+            DType::I32 => *H5T_STD_I32LE,
+            DType::I64 => *H5T_STD_I64LE,
+            DType::U8 => *H5T_STD_U8LE,
+            DType::U16 => *H5T_STD_U16LE,
+            DType::U32 => *H5T_STD_U32LE,
+            DType::U64 => *H5T_STD_U64LE,
+            DType::F64 => *H5T_IEEE_F64LE,
+            DType::F32 | DType::F16 | DType::BF16 => *H5T_IEEE_F32LE,
+        };
+        let id = Id::new(H5Tcopy(base), doing)?;
+        let (exponent, exponent_bits, bias) = match dtype {
+            DType::F16 => (10, 5, 15),
+            DType::BF16 => (7, 8, 127),
+            _ => return Ok(id),
+        };
+        check(
+            H5Tset_fields(id.raw(), 15, exponent, exponent_bits, 0, exponent),
+            doing,
+        )?;
+        check(H5Tset_precision(id.raw(), 16), doing)?;
+        check(H5Tset_size(id.raw(), 2), doing)?;
+        check(H5Tset_ebias(id.raw(), bias), doing)?;
+        Ok(id)
+    }
+}
+
+/// A string type: of `bytes` bytes, or of variable length; in UTF-8 or plain ASCII.
+pub(super) fn text_type(bytes: Option<usize>, utf8: bool) -> H5Result<Id> {
+    let doing = "make a string type";
+    // SAFETY: as in `file_type`.
+    unsafe {
+        let id = Id::new(H5Tcopy(*H5T_C_S1), doing)?;
+        check(H5Tset_size(id.raw(), bytes.unwrap_or(H5T_VARIABLE)), doing)?;
+        if utf8 {
+            check(H5Tset_cset(id.raw(), H5T_CSET_UTF8), doing)?;
+        }
+        Ok(id)
+    }
+}

@@ -1,0 +1,222 @@
+//! A new dataset as a [`Sink`]: regions from several threads, encoded outside of the library.
+//!
+//! A chunk that a region covers is encoded on the caller's thread and handed over as it will be
+//! stored; data in one piece is written to the file past the library. Only parts of chunks go
+//! through the library's own write, which reads them back and encodes them under its lock: writers
+//! that align to [`Sink::chunks`] never meet it.
+
+use super::create::Place;
+use super::ffi::{H5Result, check, locked};
+use super::source::select;
+use super::write::{Shared, State};
+use crate::geometry::Region;
+use crate::io::file::check_region;
+use crate::io::filters::{EncodeScratch, Filter, encode, encode_bytes};
+use crate::io::runs::{Side, contiguous, fill, for_each_run};
+use crate::store::{Sink, copy_region};
+use crate::{DType, Error, Result};
+use hdf5_sys::h5d::{H5Dwrite, H5Dwrite_chunk};
+use hdf5_sys::h5p::H5P_DEFAULT;
+use std::fmt;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One numeric variable of a file being written.
+pub(super) struct Hdf5Sink {
+    pub shared: Arc<Shared>,
+    /// Its number in the file's description.
+    pub number: usize,
+    pub variable: String,
+    pub dtype: DType,
+    pub shape: Vec<usize>,
+    /// The shape of its chunks and their filters.
+    pub chunks: Option<(Vec<usize>, Vec<Filter>)>,
+    pub idle: Mutex<Vec<(Vec<u8>, EncodeScratch)>>,
+}
+
+impl fmt::Debug for Hdf5Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hdf5Sink")
+            .field("name", &self.name())
+            .field("dtype", &self.dtype)
+            .field("shape", &self.shape)
+            .field("chunks", &self.chunks)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hdf5Sink {
+    fn error(&self, reason: impl fmt::Display) -> Error {
+        Error::format(&self.shared.path, format!("variable {}: {reason}", self.variable))
+    }
+
+    /// Writes the part of each chunk that lies in `region`.
+    fn write_chunks(&self, state: &State, region: &Region, data: &[u8]) -> Result<()> {
+        let Some((chunk, filters)) = &self.chunks else {
+            return Ok(());
+        };
+        let rank = chunk.len();
+        let first: Vec<usize> = (0..rank).map(|a| region.start[a] / chunk[a]).collect();
+        let last: Vec<usize> = (0..rank).map(|a| (region.stop(a) - 1) / chunk[a]).collect();
+        let whole = Region::whole(&self.shape);
+        let mut at = first.clone();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut scratch = idle.unwrap_or_else(|| (Vec::new(), EncodeScratch::new()));
+        loop {
+            let start: Vec<usize> = (0..rank).map(|a| at[a] * chunk[a]).collect();
+            let stored = Region::new(start, chunk.clone());
+            // The elements of the chunk that exist, and those of them that are given.
+            if let Some(existing) = stored.intersect(&whole)
+                && let Some(part) = existing.intersect(region)
+            {
+                if part == existing {
+                    self.write_chunk(state, &stored, &part, (region, data), filters, &mut scratch)?;
+                } else {
+                    self.write_part(state, &part, region, data)?;
+                }
+            }
+            let Some(axis) = (0..rank).rev().find(|&a| at[a] < last[a]) else {
+                break;
+            };
+            at[axis] += 1;
+            at[axis + 1..].copy_from_slice(&first[axis + 1..]);
+        }
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(scratch);
+        Ok(())
+    }
+
+    /// Encodes one chunk and hands it over; `part` is all of it that exists.
+    fn write_chunk(
+        &self,
+        state: &State,
+        stored: &Region,
+        part: &Region,
+        (region, data): (&Region, &[u8]),
+        filters: &[Filter],
+        (gathered, scratch): &mut (Vec<u8>, EncodeScratch),
+    ) -> Result<()> {
+        let size = self.dtype.size();
+        let created = &state.datasets[self.number];
+        let given = part.relative_to(&region.start);
+        let side = Side {
+            shape: &region.shape,
+            start: &given.start,
+        };
+        let whole = if part == stored {
+            contiguous(side, &part.shape, size)
+        } else {
+            None
+        };
+        let bytes = match whole {
+            Some(range) => &data[range],
+            None => {
+                gathered.resize(stored.len() * size, 0);
+                if part != stored {
+                    fill(gathered, &created.fill);
+                }
+                let origin = vec![0; part.rank()];
+                copy_region(
+                    data,
+                    &region.shape,
+                    &given,
+                    gathered,
+                    &stored.shape,
+                    &origin,
+                    size,
+                );
+                gathered
+            }
+        };
+        let encoded = encode(filters, bytes, scratch).map_err(|reason| self.error(reason))?;
+        let start: Vec<u64> = stored.start.iter().map(|&s| s as u64).collect();
+        locked(|| {
+            // SAFETY: a valid chunked dataset, a place for each axis, and a buffer of the length
+            // told; the lock is held.
+            let status = unsafe {
+                let (id, data) = (created.id.raw(), encoded.as_ptr().cast());
+                H5Dwrite_chunk(id, H5P_DEFAULT, 0, start.as_ptr(), encoded.len(), data)
+            };
+            check(status, "write the chunk")
+        })
+        .map_err(|reason| self.error(format!("chunk at {start:?}: {reason}")))?;
+        Ok(())
+    }
+
+    /// Writes a part of a chunk through the library.
+    fn write_part(&self, state: &State, part: &Region, region: &Region, data: &[u8]) -> Result<()> {
+        let created = &state.datasets[self.number];
+        let given = part.relative_to(&region.start);
+        locked(|| -> H5Result<()> {
+            let from = select(&region.shape, &given.start, &part.shape)?;
+            let to = select(&self.shape, &part.start, &part.shape)?;
+            // SAFETY: the memory space has the shape of the region, whose bytes `data` has, of
+            // elements of the dataset's own type; the lock is held.
+            let status = unsafe {
+                let (id, data) = (created.id.raw(), data.as_ptr().cast());
+                H5Dwrite(id, created.kind.raw(), from.raw(), to.raw(), H5P_DEFAULT, data)
+            };
+            check(status, "write").map(|_| ())
+        })
+        .map_err(|reason| self.error(reason))
+    }
+
+    /// Writes a region of data in one piece.
+    fn write_piece(&self, state: &State, offset: u64, region: &Region, data: &[u8]) -> Result<()> {
+        let origin = vec![0; region.rank()];
+        let from = Side {
+            shape: &region.shape,
+            start: &origin,
+        };
+        let to = Side {
+            shape: &self.shape,
+            start: &region.start,
+        };
+        for_each_run(from, to, &region.shape, self.dtype.size(), |a, b, n| {
+            state.raw.write_all_at(&data[a..a + n], offset + b as u64)
+        })
+        .map_err(Error::io("write", &self.shared.path))
+    }
+}
+
+impl Sink for Hdf5Sink {
+    fn name(&self) -> String {
+        let path = &self.shared.path;
+        let file = path.file_name().unwrap_or(path.as_os_str());
+        format!("{}:{}", file.to_string_lossy(), self.variable)
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn chunks(&self) -> Option<&[usize]> {
+        self.chunks.as_ref().map(|(chunk, _)| chunk.as_slice())
+    }
+
+    fn write(&self, region: &Region, data: &[u8]) -> Result<()> {
+        check_region(&self.name(), &self.shape, self.dtype.size(), region, data.len())?;
+        if region.is_empty() {
+            return Ok(());
+        }
+        self.shared
+            .with_state(|state| match &state.datasets[self.number].place {
+                Place::Chunks { .. } => self.write_chunks(state, region, data),
+                Place::Piece { offset } => self.write_piece(state, *offset, region, data),
+                Place::Library => Ok(()),
+            })
+    }
+
+    fn scratch_bytes(&self, _region: &Region) -> usize {
+        self.chunks.as_ref().map_or(0, |(chunk, filters)| {
+            let bytes = chunk.iter().product::<usize>() * self.dtype.size();
+            bytes + encode_bytes(filters, bytes)
+        })
+    }
+}
