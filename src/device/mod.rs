@@ -3,6 +3,7 @@
 //! A task is a program, the extents of one block, and where each input lies. A device fills dense
 //! blocks and adds to reduction states; it never decides what runs where or when.
 
+pub mod cpu;
 pub mod gpu;
 
 use crate::Result;
