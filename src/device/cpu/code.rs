@@ -153,11 +153,9 @@ impl Code {
                     self.slots - 1
                 }
             };
-            for reg in 0..=at {
-                let dies = last_read[reg] == at && !matches!(self.nodes[reg].what, What::Const(_));
-                let slot = self.nodes[reg].slot;
-                if dies && !free.contains(&slot) {
-                    free.push(slot);
+            for (node, &last) in self.nodes[..=at].iter().zip(&last_read) {
+                if last == at && !matches!(node.what, What::Const(_)) {
+                    free.push(node.slot);
                 }
             }
         }

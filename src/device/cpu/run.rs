@@ -230,7 +230,7 @@ fn lies(
     let size = node.dtype.size();
     let buffer = task.bindings[input].buffer;
     let from = starts[0] * size;
-    let aligned = (task.buffers[buffer].as_ptr() as usize + from) % size == 0;
+    let aligned = (task.buffers[buffer].as_ptr() as usize + from).is_multiple_of(size);
     if strip.dense(starts) && aligned {
         Some(Place::Buffer(buffer, from))
     } else if node.only_reduced {
@@ -251,7 +251,7 @@ fn destination(node: &Node, strip: &Strip<'_>, outputs: &[OutMut<'_>]) -> Option
         let start = base + strip.row(walk, 0);
         let follows = |row: usize| base + strip.row(walk, row) == start + (row * strip.len) as isize;
         let from = start as usize * node.dtype.size();
-        let aligned = (bytes.as_ptr() as usize + from) % node.dtype.size() == 0;
+        let aligned = (bytes.as_ptr() as usize + from).is_multiple_of(node.dtype.size());
         ((1..strip.rows.len()).all(follows) && aligned).then_some((output, from))
     })
 }
