@@ -341,12 +341,19 @@ fn cells(shape: &[usize], roles: &[AxisRole]) -> usize {
     shape.iter().zip(roles).map(extent).product()
 }
 
-/// The outputs as the walk over points gives them: bytes, or a state and the largest value in it.
-fn walk(case: &Case) -> Vec<Result<Vec<u8>, (State, f64)>> {
+/// An output as the walk over points gives it.
+enum Wanted {
+    Stored(Vec<u8>),
+    /// The state and the largest value in it.
+    Reduced(Box<State>, f64),
+}
+
+/// The outputs as the walk over points gives them.
+fn walk(case: &Case) -> Vec<Wanted> {
     let values: Vec<Vec<Vec<u8>>> = points(&case.shape).iter().map(|at| point(case, at)).collect();
     let whole = points(&case.shape);
     let each = |output: &Output| match output {
-        Output::Store(reg) => Ok(values.iter().flat_map(|v| v[*reg].clone()).collect()),
+        Output::Store(reg) => Wanted::Stored(values.iter().flat_map(|v| v[*reg].clone()).collect()),
         Output::Reduce {
             value,
             reduction,
@@ -390,7 +397,7 @@ fn walk(case: &Case) -> Vec<Result<Vec<u8>, (State, f64)>> {
                     index_step: 0,
                 });
             }
-            Err((state, largest))
+            Wanted::Reduced(Box::new(state), largest)
         }
     };
     case.program.outputs.iter().map(each).collect()
@@ -446,13 +453,13 @@ fn check(case: &Case, device: &Cpu) {
         bindings: &case.bindings,
         labels: Some(&case.labels),
     };
-    let mut wanted = walk(case);
+    let wanted = walk(case);
     let mut stored: Vec<Vec<u8>> = Vec::new();
     let mut states: Vec<State> = Vec::new();
     for (output, want) in case.program.outputs.iter().zip(&wanted) {
         match want {
-            Ok(bytes) => stored.push(vec![0xa5; bytes.len()]),
-            Err((state, _)) => {
+            Wanted::Stored(bytes) => stored.push(vec![0xa5; bytes.len()]),
+            Wanted::Reduced(state, _) => {
                 let dtype = case.program.insts[output.value()].dtype;
                 states.push(State::new(state.reduction(), dtype, state.len()).unwrap());
             }
@@ -462,16 +469,16 @@ fn check(case: &Case, device: &Cpu) {
     let mut outputs: Vec<OutMut<'_>> = wanted
         .iter()
         .map(|want| match want {
-            Ok(_) => OutMut::Store(stores.next().unwrap()),
-            Err(_) => OutMut::Reduce(reduces.next().unwrap()),
+            Wanted::Stored(_) => OutMut::Store(stores.next().unwrap()),
+            Wanted::Reduced(..) => OutMut::Reduce(reduces.next().unwrap()),
         })
         .collect();
     device.run(&task, &mut outputs).unwrap();
-    for (number, (output, want)) in outputs.iter().zip(&mut wanted).enumerate() {
+    for (number, (output, want)) in outputs.iter().zip(&wanted).enumerate() {
         let dtype = case.program.insts[case.program.outputs[number].value()].dtype;
         let good = match (output, want) {
-            (OutMut::Store(got), Ok(want)) => same_stored(dtype, got, want),
-            (OutMut::Reduce(got), Err((want, largest))) => same_reduced(got, want, *largest),
+            (OutMut::Store(got), Wanted::Stored(want)) => same_stored(dtype, got, want),
+            (OutMut::Reduce(got), Wanted::Reduced(want, largest)) => same_reduced(got, want, *largest),
             _ => false,
         };
         assert!(
