@@ -24,7 +24,7 @@ pub(super) static OPS: &[OpDef] = &[
                     if r != 0 && (r < 0) != (b < 0) { q - 1 } else { q }
                 };
                 unsigned: (a, b) = a.checked_div(b).unwrap_or(0);
-                f32: (a, b) = math::floor_divide(a, b);
+                f32: (a, b) = math::floor_divide(a, b), if math::quotient_is_small(a, b) => math::floor_divide_small(a, b);
                 f64_scalar: (a, b) = math::double::floor_divide(a, b);
             )
         },
@@ -57,7 +57,7 @@ pub(super) static OPS: &[OpDef] = &[
                     if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
                 };
                 unsigned: (a, b) = a.checked_rem(b).unwrap_or(0);
-                f32: (a, b) = math::remainder(a, b);
+                f32: (a, b) = math::remainder(a, b), if math::quotient_is_small(a, b) => math::remainder_small(a, b);
                 f64_scalar: (a, b) = math::double::remainder(a, b);
             )
         },
@@ -84,7 +84,7 @@ pub(super) static OPS: &[OpDef] = &[
         kernel: |args, isa| {
             map!(args, isa;
                 ints: (a, b) = if b == 0 { 0 } else { a.wrapping_rem(b) };
-                f32: (a, b) = math::fmod(a, b);
+                f32: (a, b) = math::fmod(a, b), if math::quotient_is_small(a, b) => math::fmod_small(a, b);
                 f64_scalar: (a, b) = math::double::fmod(a, b);
             )
         },

@@ -101,21 +101,25 @@ const fn same(a: &str, b: &str) -> bool {
 
 /// The record of a function that `math` has for f32, `math::double` for f64 and
 /// `shaders/math.wgsl` as `tw_` and the name: `function!(exp(x) ["alias"], "doc", "example")`.
+/// `if test => easy` after the aliases names a f32 function for strips that pass the test.
 macro_rules! function {
-    (@call x) => { "($0)" };
-    (@call x y) => { "($0, $1)" };
-    ($name:ident($($x:ident),+) [$($alias:literal),*], $doc:literal, $example:literal) => {
+    (@arity (x)) => { 1 };
+    (@arity (x, y)) => { 2 };
+    (@call (x)) => { "($0)" };
+    (@call (x, y)) => { "($0, $1)" };
+    ($name:ident $args:tt [$($alias:literal),*] $(if $test:ident => $easy:ident)?, $doc:literal, $example:literal) => {
         $crate::ops::OpDef {
             name: stringify!($name),
             aliases: &[$($alias),*],
-            arity: [$(stringify!($x)),+].len(),
+            arity: $crate::ops::record::function!(@arity $args),
             infer: $crate::ops::infer::floating,
             kernel: |args, isa| $crate::ops::strip::map!(args, isa;
-                f32: ($($x),+) = $crate::math::$name($($x),+);
-                f64_scalar: ($($x),+) = $crate::math::double::$name($($x),+);
+                f32: $args = $crate::math::$name $args
+                    $(, if $crate::math::$test $args => $crate::math::$easy $args)?;
+                f64_scalar: $args = $crate::math::double::$name $args;
             ),
             wgsl: |args| $crate::ops::record::Wgsl {
-                f32: Some(concat!("tw_", stringify!($name), $crate::ops::record::function!(@call $($x)+))),
+                f32: Some(concat!("tw_", stringify!($name), $crate::ops::record::function!(@call $args))),
                 ..$crate::ops::record::Wgsl::NONE
             }
             .of(args),

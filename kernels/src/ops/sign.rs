@@ -108,7 +108,7 @@ pub(super) static OPS: &[OpDef] = &[
         infer: infer::numbers,
         kernel: |args, isa| {
             map!(args, isa;
-                signed: (a) = a.signum();
+                signed: (a) = (a > 0) as Self::Out - (a < 0) as Self::Out;
                 unsigned: (a) = if a == 0 { 0 } else { 1 };
                 floats: (a) = if a > 0.0 {
                     1.0

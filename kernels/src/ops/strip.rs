@@ -14,23 +14,36 @@ pub(crate) trait Map<Args> {
     type Out: Element;
     /// The scalar meaning.
     fn at(args: Args) -> Self::Out;
+
+    /// Whether there is an [`easy`](Map::easy) way at all.
+    const HAS_EASY: bool = false;
+    /// Whether `easy` gives the bits of `at`.
+    #[inline(always)]
+    fn is_easy(_: Args) -> bool {
+        true
+    }
+    /// `at` for most arguments, without the branches that rare ones need.
+    #[inline(always)]
+    fn easy(args: Args) -> Self::Out {
+        Self::at(args)
+    }
 }
 
 /// A tuple of elements that is read from as many strips.
 pub(crate) trait Load: Sized {
     /// The strips, typed.
     type Strips<'a>;
-    /// The first `n` elements of each strip.
-    fn open<'a>(args: &[&'a [u8]], n: usize) -> Self::Strips<'a>;
-    /// The elements at `i`, which is below the `n` of `open`.
+    /// `n` elements of each strip from the one at `first`.
+    fn open<'a>(args: &[&'a [u8]], first: usize, n: usize) -> Self::Strips<'a>;
+    /// The elements at `first + i`; `i` is below the `n` of `open`.
     fn get(strips: &Self::Strips<'_>, i: usize) -> Self;
 }
 
 impl<A: Element> Load for (A,) {
     type Strips<'a> = &'a [A::Stored];
     #[inline(always)]
-    fn open<'a>(args: &[&'a [u8]], n: usize) -> Self::Strips<'a> {
-        &bytemuck::cast_slice(args[0])[..n]
+    fn open<'a>(args: &[&'a [u8]], first: usize, n: usize) -> Self::Strips<'a> {
+        &bytemuck::cast_slice(args[0])[first..][..n]
     }
     #[inline(always)]
     fn get(a: &Self::Strips<'_>, i: usize) -> Self {
@@ -41,10 +54,10 @@ impl<A: Element> Load for (A,) {
 impl<A: Element, B: Element> Load for (A, B) {
     type Strips<'a> = (&'a [A::Stored], &'a [B::Stored]);
     #[inline(always)]
-    fn open<'a>(args: &[&'a [u8]], n: usize) -> Self::Strips<'a> {
+    fn open<'a>(args: &[&'a [u8]], first: usize, n: usize) -> Self::Strips<'a> {
         (
-            &bytemuck::cast_slice(args[0])[..n],
-            &bytemuck::cast_slice(args[1])[..n],
+            &bytemuck::cast_slice(args[0])[first..][..n],
+            &bytemuck::cast_slice(args[1])[first..][..n],
         )
     }
     #[inline(always)]
@@ -56,11 +69,11 @@ impl<A: Element, B: Element> Load for (A, B) {
 impl<A: Element, B: Element, C: Element> Load for (A, B, C) {
     type Strips<'a> = (&'a [A::Stored], &'a [B::Stored], &'a [C::Stored]);
     #[inline(always)]
-    fn open<'a>(args: &[&'a [u8]], n: usize) -> Self::Strips<'a> {
+    fn open<'a>(args: &[&'a [u8]], first: usize, n: usize) -> Self::Strips<'a> {
         (
-            &bytemuck::cast_slice(args[0])[..n],
-            &bytemuck::cast_slice(args[1])[..n],
-            &bytemuck::cast_slice(args[2])[..n],
+            &bytemuck::cast_slice(args[0])[first..][..n],
+            &bytemuck::cast_slice(args[1])[first..][..n],
+            &bytemuck::cast_slice(args[2])[first..][..n],
         )
     }
     #[inline(always)]
@@ -69,13 +82,35 @@ impl<A: Element, B: Element, C: Element> Load for (A, B, C) {
     }
 }
 
+/// Elements that are looked at together: one that is not easy slows so many.
+const LOOK: usize = 512;
+
 /// The loop itself; `out` tells the number of elements.
 #[inline(always)]
 fn run<F: Map<Args>, Args: Load>(args: &[&[u8]], out: &mut [u8]) {
     let out: &mut [<F::Out as Element>::Stored] = bytemuck::cast_slice_mut(out);
-    let strips = Args::open(args, out.len());
-    for (i, slot) in out.iter_mut().enumerate() {
-        *slot = F::at(Args::get(&strips, i)).store();
+    if !F::HAS_EASY {
+        let strips = Args::open(args, 0, out.len());
+        for (i, slot) in out.iter_mut().enumerate() {
+            *slot = F::at(Args::get(&strips, i)).store();
+        }
+        return;
+    }
+    for (block, out) in out.chunks_mut(LOOK).enumerate() {
+        let strips = Args::open(args, block * LOOK, out.len());
+        let mut rare = 0u32;
+        for i in 0..out.len() {
+            rare |= u32::from(!F::is_easy(Args::get(&strips, i)));
+        }
+        if rare == 0 {
+            for (i, slot) in out.iter_mut().enumerate() {
+                *slot = F::easy(Args::get(&strips, i)).store();
+            }
+        } else {
+            for (i, slot) in out.iter_mut().enumerate() {
+                *slot = F::at(Args::get(&strips, i)).store();
+            }
+        }
     }
 }
 
@@ -129,54 +164,67 @@ pub(crate) fn scalar<F: Map<Args>, Args: Load>(_: Isa) -> StripFn {
 /// `map!(args, isa; ints: (a, b) = a.wrapping_add(b); floats: (a, b) = a + b;)`.
 ///
 /// Within a body the arguments have the Rust type of the dtype; `-> bool` says that the result
-/// is no such value but a bool. Families: `bool`, `ints`, `signed`, `unsigned`, `floats` (f32 and
-/// f64), `f32`, `f64`, `halves`; `words` and `bits` take integers or any dtype as the unsigned
-/// type of that width, for bodies that do not ask what the bits mean; `f64_scalar` has no vector
-/// variants. Without a family for the dtype the kernel is `None`.
+/// is no such value but a bool. `, if test => easy` after the body is a second meaning without
+/// branches, for strips whose every element passes the test. Families: `bool`, `ints`, `signed`,
+/// `unsigned`, `floats` (f32 and f64), `f32`, `f64`, `halves`; `words` and `bits` take integers or
+/// any dtype as the unsigned type of that width, for bodies that do not ask what the bits mean;
+/// `f64_scalar` has no vector variants. Without a family for the dtype the kernel is `None`.
 macro_rules! map {
-    (@family bool $($r:tt)*) => { $crate::ops::strip::map!(@each select {[bool Bool]} $($r)*) };
-    (@family ints $($r:tt)*) => {
-        $crate::ops::strip::map!(@each select {[i8 I8] [i16 I16] [i32 I32] [i64 I64] [u8 U8] [u16 U16] [u32 U32] [u64 U64]} $($r)*)
+    // The types of a family, each with the dtypes it stands for.
+    (@family bool $r:tt) => { map!(@each select {[bool Bool]} $r) };
+    (@family ints $r:tt) => {
+        map!(@family signed $r);
+        map!(@family unsigned $r);
     };
-    (@family signed $($r:tt)*) => { $crate::ops::strip::map!(@each select {[i8 I8] [i16 I16] [i32 I32] [i64 I64]} $($r)*) };
-    (@family unsigned $($r:tt)*) => { $crate::ops::strip::map!(@each select {[u8 U8] [u16 U16] [u32 U32] [u64 U64]} $($r)*) };
-    (@family words $($r:tt)*) => {
-        $crate::ops::strip::map!(@each select {[u8 I8 U8] [u16 I16 U16] [u32 I32 U32] [u64 I64 U64]} $($r)*)
+    (@family signed $r:tt) => { map!(@each select {[i8 I8] [i16 I16] [i32 I32] [i64 I64]} $r) };
+    (@family unsigned $r:tt) => { map!(@each select {[u8 U8] [u16 U16] [u32 U32] [u64 U64]} $r) };
+    (@family words $r:tt) => { map!(@each select {[u8 I8 U8] [u16 I16 U16] [u32 I32 U32] [u64 I64 U64]} $r) };
+    (@family bits $r:tt) => {
+        map!(@each select {[u8 Bool I8 U8] [u16 I16 U16 F16 BF16] [u32 I32 U32 F32] [u64 I64 U64 F64]} $r)
     };
-    (@family bits $($r:tt)*) => {
-        $crate::ops::strip::map!(@each select {[u8 Bool I8 U8] [u16 I16 U16 F16 BF16] [u32 I32 U32 F32] [u64 I64 U64 F64]} $($r)*)
-    };
-    (@family floats $($r:tt)*) => { $crate::ops::strip::map!(@each select {[f32 F32] [f64 F64]} $($r)*) };
-    (@family f32 $($r:tt)*) => { $crate::ops::strip::map!(@each select {[f32 F32]} $($r)*) };
-    (@family f64 $($r:tt)*) => { $crate::ops::strip::map!(@each select {[f64 F64]} $($r)*) };
-    (@family f64_scalar $($r:tt)*) => { $crate::ops::strip::map!(@each scalar {[f64 F64]} $($r)*) };
-    (@family halves $($r:tt)*) => { $crate::ops::strip::map!(@each select {[f16 F16] [bf16 BF16]} $($r)*) };
-    (@each $how:ident {$([$t:ident $($d:ident)+])+} $rest:tt) => {
-        $($crate::ops::strip::map!(@one $how $t [$($d)+] $rest);)+
-    };
+    (@family floats $r:tt) => { map!(@each select {[f32 F32] [f64 F64]} $r) };
+    (@family f32 $r:tt) => { map!(@each select {[f32 F32]} $r) };
+    (@family f64 $r:tt) => { map!(@each select {[f64 F64]} $r) };
+    (@family f64_scalar $r:tt) => { map!(@each scalar {[f64 F64]} $r) };
+    (@family halves $r:tt) => { map!(@each select {[f16 F16] [bf16 BF16]} $r) };
+    (@each $how:ident {$([$t:ident $($d:ident)+])+} $r:tt) => { $(map!(@one $how $t [$($d)+] $r);)+ };
+    // One type: the meaning as a `Map`, and its loop if the dtype is one of those.
     (@one $how:ident $t:ident [$($d:ident)+]
-        ($dtype:ident $isa:ident ($($x:ident)+) [$($out:ident)?] $body:expr)) => {
+        ($dtype:ident $isa:ident ($($x:ident),+) [$($out:ident)?] $body:expr; $easy:tt)) => {
         if matches!($dtype, $($crate::DType::$d)|+) {
             struct F;
-            impl $crate::ops::strip::Map<($($crate::ops::strip::map!(@second $x $t),)+)> for F {
-                type Out = $crate::ops::strip::map!(@last $t $($out)?);
+            impl $crate::ops::strip::Map<($(map!(@second $x $t),)+)> for F {
+                type Out = map!(@last $t $($out)?);
                 #[inline(always)]
-                fn at(($($x,)+): ($($crate::ops::strip::map!(@second $x $t),)+)) -> Self::Out {
+                fn at(($($x,)+): ($(map!(@second $x $t),)+)) -> Self::Out {
                     $body
                 }
+                map!(@easy $t ($($x),+) $easy);
             }
-            return Some($crate::ops::strip::$how::<F, ($($crate::ops::strip::map!(@second $x $t),)+)>($isa));
+            return Some($crate::ops::strip::$how::<F, ($(map!(@second $x $t),)+)>($isa));
+        }
+    };
+    (@easy $t:ident $x:tt []) => {};
+    (@easy $t:ident ($($x:ident),+) [$test:expr => $easy:expr]) => {
+        const HAS_EASY: bool = true;
+        #[inline(always)]
+        fn is_easy(($($x,)+): ($(map!(@second $x $t),)+)) -> bool {
+            $test
+        }
+        #[inline(always)]
+        fn easy(($($x,)+): ($(map!(@second $x $t),)+)) -> Self::Out {
+            $easy
         }
     };
     (@second $x:ident $t:ident) => { $t };
     (@last $t:ident) => { $t };
     (@last $t:ident $out:ident) => { $out };
-    ($args:expr, $isa:expr; $($family:ident: ($($x:ident),+) $(-> $out:ident)? = $body:expr;)+) => {{
+    ($args:expr, $isa:expr; $($family:ident: $x:tt $(-> $out:ident)? = $body:expr $(, if $test:expr => $easy:expr)?;)+) => {{
         #[allow(unused_imports)] // half floats are named by few records
-        use $crate::{bf16, f16};
+        use $crate::{bf16, f16, ops::strip::map};
         let isa: $crate::Isa = $isa;
         let dtype: $crate::DType = *$args.last()?;
-        $($crate::ops::strip::map!(@family $family (dtype isa ($($x)+) [$($out)?] $body));)+
+        $(map!(@family $family (dtype isa $x [$($out)?] $body; [$($test => $easy)?]));)+
         None
     }};
 }

@@ -8,9 +8,9 @@ use super::{OpDef, Ulp, infer};
 const ONE_PRODUCT: Ulp = Ulp { cpu: 1.5, gpu: 1.5 };
 
 pub(super) static OPS: &[OpDef] = &[
-    function!(sin(x) [], "Sine of an angle in radians.", "sin(x)"),
-    function!(cos(x) [], "Cosine of an angle in radians.", "cos(x)"),
-    function!(tan(x) [], "Tangent of an angle in radians.", "tan(x)"),
+    function!(sin(x) [] if angle_is_small => sin_small, "Sine of an angle in radians.", "sin(x)"),
+    function!(cos(x) [] if angle_is_small => cos_small, "Cosine of an angle in radians.", "cos(x)"),
+    function!(tan(x) [] if angle_is_small => tan_small, "Tangent of an angle in radians.", "tan(x)"),
     function!(
         asin(x)["arcsin"],
         "Arcsine in radians; NaN outside -1 to 1.",
