@@ -1,4 +1,5 @@
 //! Comparison of elements in units of the last place.
+#![allow(dead_code)] // each test takes what it needs
 
 use tilewise::DType;
 use tilewise_kernels::Scalar;

@@ -3,6 +3,7 @@
 //! Inputs are gathered through their accesses, each instruction runs over all points at once with
 //! the op table's own loops (which have an outside oracle), and reductions feed a state one
 //! element at a time.
+#![allow(dead_code)] // each test takes what it needs
 
 use tilewise::device::{Device, OutMut, Task};
 use tilewise::geometry::AxisStep;
