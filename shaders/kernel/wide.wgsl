@@ -1,10 +1,5 @@
 // 64-bit floats in sums, on adapters that have them and 64-bit integers.
 
-// A f64 of these bits that no compiler folds.
-fn tw_f64_of_bits(bits: u64) -> f64 {
-    return bitcast<f64>(bits ^ u64(tw_zero));
-}
-
 // A sum and what its roundings lost.
 struct TwWidePair {
     sum: f64,

@@ -4,6 +4,7 @@
 //! ends with a checksum, because a torn file must not reach a driver.
 
 use super::adapter::AdapterInfo;
+use super::library;
 use std::fs;
 use std::path::PathBuf;
 use xxhash_rust::xxh3::xxh3_64;
@@ -20,14 +21,15 @@ fn folder() -> Option<PathBuf> {
         .map(|base| base.join("tilewise"))
 }
 
-/// A number that changes with the adapter, its driver and this version of tilewise.
+/// A number that changes with the adapter, its driver, this version of tilewise and its shaders.
 pub(super) fn adapter_key(info: &AdapterInfo) -> u64 {
     let text = format!(
-        "{}\n{}\n{}\n{}",
+        "{}\n{}\n{}\n{}\n{:x}",
         info.name,
         info.backend,
         info.driver,
-        env!("CARGO_PKG_VERSION")
+        env!("CARGO_PKG_VERSION"),
+        library::fingerprint()
     );
     xxh3_64(text.as_bytes())
 }

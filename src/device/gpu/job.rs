@@ -194,6 +194,7 @@ impl Dispatch {
                 (origin[axis] + job.part.start[axis]) as u64
             };
             words[at] = match param {
+                Param::Zero => 0,
                 Param::Total => self.total as u32,
                 Param::Splits => self.splits as u32,
                 Param::Interleave => u32::from(self.interleave),

@@ -19,6 +19,9 @@ pub(super) const WORKGROUP: u32 = 64;
 /// A parameter: one u32 (signed ones as their bits) in the first buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Param {
+    /// Zero, for constants that must not be folded: what is hidden behind `tw_zero` twice is not
+    /// hidden at all.
+    Zero,
     /// Points of a store kernel, invocations of a reduce kernel.
     Total,
     /// Invocations that share the points of a cell.
@@ -52,6 +55,7 @@ pub(super) struct Params(pub Vec<Param>);
 impl Params {
     fn name(param: Param) -> String {
         match param {
+            Param::Zero => "zero".into(),
             Param::Total => "total".into(),
             Param::Splits => "splits".into(),
             Param::Interleave => "interleave".into(),
@@ -133,7 +137,7 @@ pub(super) fn store_kernel(program: &Program, outputs: &[usize], shape: &Shape) 
     let expression = Expression::new(program, outputs);
     let inputs = expression.inputs();
     let dims = shape.dims.len();
-    let mut params = vec![Param::Total];
+    let mut params = vec![Param::Zero, Param::Total];
     params.extend((0..dims).map(Param::Extent));
     access_params(&mut params, &expression, &inputs, shape);
     let params = Params(params);
@@ -204,7 +208,13 @@ pub(super) fn reduce_kernel(
     let expression = Expression::new(program, outputs);
     let inputs = expression.inputs();
     let dims = shape.dims.len();
-    let mut params = vec![Param::Total, Param::Splits, Param::Interleave, Param::Cells];
+    let mut params = vec![
+        Param::Zero,
+        Param::Total,
+        Param::Splits,
+        Param::Interleave,
+        Param::Cells,
+    ];
     params.extend((0..dims).map(Param::Extent));
     access_params(&mut params, &expression, &inputs, shape);
     let kept: Vec<usize> = (0..dims).filter(|&d| shape.dims[d].1 != 1).collect();

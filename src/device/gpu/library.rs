@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The files, in the order of their declarations in a kernel.
 const SOURCES: &[&str] = &[
@@ -38,6 +39,14 @@ pub(super) fn needed_by(text: &str) -> String {
         Library::new(std::iter::once(constants.as_str()).chain(SOURCES.iter().copied()))
     });
     library.needed_by(text)
+}
+
+/// A number that changes with any of the files.
+pub(super) fn fingerprint() -> u64 {
+    let constants = xxh3_64(tilewise_kernels::math::wgsl_constants().as_bytes());
+    SOURCES.iter().fold(constants, |sum, text| {
+        sum.rotate_left(7) ^ xxh3_64(text.as_bytes())
+    })
 }
 
 impl Library {

@@ -17,21 +17,27 @@ mod memory;
 mod piece;
 mod pipeline;
 mod run;
+mod selftest;
 mod walk;
 
 use self::context::Context;
-use self::expression::Abilities;
+use self::expression::{Abilities, Expression};
 use self::feed::Scheme;
 use self::job::bundles;
 use self::memory::Memory;
 use self::piece::Limits;
 use self::pipeline::Pipelines;
+use self::selftest::Denials;
 use crate::device::{Device, OutMut, Task};
+use crate::geometry::{Access, AxisStep};
 use crate::plan::program::{Output, Program};
 use crate::{DType, Error, Result};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 pub use self::adapter::{AdapterInfo, adapters, first_hardware};
 pub use self::context::Fault;
+pub use self::selftest::Verdict;
 
 /// Bytes that one binding may have unless the adapter allows less.
 const BINDING_BYTES: u64 = 128 << 20;
@@ -42,6 +48,10 @@ pub struct Gpu {
     memory: Memory,
     pipelines: Pipelines,
     abilities: Abilities,
+    verdicts: Vec<Verdict>,
+    denials: Denials,
+    /// Programs asked about, with the answer.
+    answers: Mutex<HashMap<Program, std::result::Result<(), String>>>,
     /// Invocations that keep the device busy.
     parallel: usize,
     max_groups: u32,
@@ -101,7 +111,7 @@ impl Gpu {
         let context = Context::open(info, &adapter)?;
         let limits = context.device.limits();
         let pipelines = Pipelines::new(&context);
-        Ok(Gpu {
+        let mut gpu = Gpu {
             memory: Memory::new(options.budget, direct),
             pipelines,
             abilities,
@@ -112,7 +122,21 @@ impl Gpu {
                 .min(limits.max_storage_buffer_binding_size)
                 .min(limits.max_buffer_size),
             context,
-        })
+            verdicts: Vec::new(),
+            denials: Denials::default(),
+            answers: Mutex::default(),
+        };
+        gpu.verdicts = gpu.known_verdicts();
+        gpu.context.alive()?;
+        gpu.denials = Denials::new(&gpu.verdicts);
+        gpu.abilities = gpu.denials.limit(gpu.abilities);
+        Ok(gpu)
+    }
+
+    /// What the self-test found when this adapter, driver and version were first met; see
+    /// [`Gpu::self_test`].
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
     }
 
     /// What is known of its adapter.
@@ -154,40 +178,10 @@ impl Gpu {
         }
     }
 
-    /// How each reduction of a program is computed.
-    fn schemes(&self, program: &Program) -> std::result::Result<Vec<Option<Scheme>>, String> {
-        program
-            .outputs
-            .iter()
-            .map(|output| match output {
-                Output::Store(_) => Ok(None),
-                Output::Reduce { value, reduction, .. } => {
-                    Scheme::new(*reduction, program.insts[*value].dtype, self.abilities).map(Some)
-                }
-            })
-            .collect()
-    }
-}
-
-impl Device for Gpu {
-    fn name(&self) -> String {
-        self.context.info.to_string()
-    }
-
-    fn supports(&self, program: &Program) -> std::result::Result<(), String> {
-        let schemes = self.schemes(program)?;
-        for bundle in bundles(program) {
-            let used = expression::Expression::new(program, &bundle.outputs);
-            used.check(self.abilities)?;
-            let shape = walk::shape_of(
-                program,
-                &walk::walk(program, &bundle.outputs, &vec![2; program.rank], &[]),
-            );
-            let shape = walk::Shape {
-                tables: vec![vec![false; program.inputs.len()]; shape.dims.len()],
-                ..shape
-            };
-            let kernel = pipeline::write(program, &bundle, &shape, &schemes)?;
+    /// Whether every kernel of a program can be written, and may run on this adapter.
+    fn judge(&self, program: &Program) -> std::result::Result<(), String> {
+        for kernel in kernels_of(program, self.abilities)? {
+            self.denials.check(program, &kernel.wgsl)?;
             let bindings = 1 + kernel.inputs.len() + kernel.written.len();
             if bindings > self.context.info.max_bindings as usize {
                 return Err(format!(
@@ -197,6 +191,63 @@ impl Device for Gpu {
             }
         }
         Ok(())
+    }
+}
+
+/// How each reduction of a program is computed.
+fn schemes(program: &Program, can: Abilities) -> std::result::Result<Vec<Option<Scheme>>, String> {
+    program
+        .outputs
+        .iter()
+        .map(|output| match output {
+            Output::Store(_) => Ok(None),
+            Output::Reduce { value, reduction, .. } => {
+                Scheme::new(*reduction, program.insts[*value].dtype, can).map(Some)
+            }
+        })
+        .collect()
+}
+
+/// The kernels of a program over a block of which no axes are walked as one.
+fn kernels_of(program: &Program, can: Abilities) -> std::result::Result<Vec<kernel::Kernel>, String> {
+    let schemes = schemes(program, can)?;
+    let access = Access {
+        offset: 0,
+        steps: (1..=program.rank as isize).map(AxisStep::Step).collect(),
+    };
+    let inputs = vec![access; program.inputs.len()];
+    bundles(program)
+        .into_iter()
+        .map(|bundle| {
+            Expression::new(program, &bundle.outputs).check(can)?;
+            let dims = walk::walk(program, &bundle.outputs, &vec![2; program.rank], &inputs);
+            let shape = walk::shape_of(program, &dims);
+            pipeline::write(program, &bundle, &shape, &schemes)
+        })
+        .collect()
+}
+
+/// The WGSL of a program's kernels, for an adapter with or without 64-bit numbers; for reading.
+///
+/// # Errors
+/// Names the op and dtype that have no shader there.
+pub fn wgsl(program: &Program, wide: bool) -> std::result::Result<Vec<String>, String> {
+    let can = Abilities { f64: wide, i64: wide };
+    Ok(kernels_of(program, can)?.into_iter().map(|k| k.wgsl).collect())
+}
+
+impl Device for Gpu {
+    fn name(&self) -> String {
+        self.context.info.to_string()
+    }
+
+    fn supports(&self, program: &Program) -> std::result::Result<(), String> {
+        if let Some(answer) = context::lock(&self.answers).get(program) {
+            return answer.clone();
+        }
+        let answer = self.judge(program);
+        context::lock(&self.answers).insert(program.clone(), answer.clone());
+        answer
     }
 
     fn run(&self, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
@@ -223,5 +274,11 @@ impl Device for Gpu {
             0
         };
         reduced + staged
+    }
+}
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        self.pipelines.save(&self.context);
     }
 }

@@ -34,16 +34,25 @@ struct Ready {
 impl Gpu {
     /// Runs a task; see [`crate::device::Device::run`].
     pub(super) fn run_task(&self, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
+        self.run_task_with(task, outputs, self.parallel)
+    }
+
+    /// The same with a number of invocations that share the points of a reduction.
+    pub(super) fn run_task_with(
+        &self,
+        task: &Task<'_>,
+        outputs: &mut [OutMut<'_>],
+        parallel: usize,
+    ) -> Result<()> {
         self.context.alive()?;
         check(task, outputs)?;
         if task.shape.contains(&0) {
             return Ok(());
         }
-        let schemes = self
-            .schemes(task.program)
+        let schemes = super::schemes(task.program, self.abilities)
             .map_err(|why| self.context.error("planning", why))?;
         let limits = self.limits();
-        let fits = |part: &crate::geometry::Region| self.fits(task, part, &schemes, limits);
+        let fits = |part: &crate::geometry::Region| self.fits(task, part, &schemes, limits, parallel);
         let pieces = cut(task.shape, &fits).ok_or_else(|| Error::Memory {
             tier: "gpu",
             needed: limits.total + 1,
@@ -52,7 +61,7 @@ impl Gpu {
         })?;
         let mut partial: Vec<Option<State>> = outputs.iter().map(|_| None).collect();
         for part in &pieces {
-            let job = Job::new(task, part, self.parallel, &schemes);
+            let job = Job::new(task, part, parallel, &schemes);
             self.run_job(task, &job, &schemes, outputs, &mut partial)?;
         }
         for (output, state) in outputs.iter_mut().zip(&partial) {
@@ -60,7 +69,6 @@ impl Gpu {
                 into.merge(state);
             }
         }
-        self.pipelines.save(&self.context);
         Ok(())
     }
 
@@ -71,11 +79,12 @@ impl Gpu {
         part: &crate::geometry::Region,
         schemes: &[Option<Scheme>],
         limits: Limits,
+        parallel: usize,
     ) -> bool {
         if part.len() as u64 > limits.points {
             return false;
         }
-        let job = Job::new(task, part, self.parallel, schemes);
+        let job = Job::new(task, part, parallel, schemes);
         let sizes = job.buffers(task.program);
         let classes: u64 = sizes.iter().map(|&bytes| size_class(bytes)).sum();
         let staged = if self.memory.direct { 1 } else { 2 };

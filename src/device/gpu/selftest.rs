@@ -1,0 +1,495 @@
+//! What a driver does with what WGSL leaves open, measured.
+//!
+//! Each fact is a small program run through the whole device and compared with the CPU. A failed
+//! fact about one op sends that op to the CPU, one about 64-bit numbers sends those, one about NaN,
+//! exact sums or long loops everything. Verdicts are kept per adapter and driver.
+
+use super::Gpu;
+use super::cache;
+use super::expression::Abilities;
+use crate::device::{Binding, OutMut, Task};
+use crate::geometry::{Access, AxisStep};
+use crate::plan::program::{Action, AxisRole, Inst, Output, Program};
+use crate::{DType, Op, ReduceKind, Reduction, Scalar};
+use tilewise_kernels::Isa;
+use tilewise_kernels::math::{FUNCTIONS, Function};
+use tilewise_kernels::reduce::State;
+
+/// One fact about an adapter and its driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// What was tested: `loops`, or a dtype and an op, as `float32 exp`.
+    pub fact: String,
+    /// Whether it holds.
+    pub ok: bool,
+    /// What was measured.
+    pub detail: String,
+}
+
+/// Facts without which nothing runs on an adapter.
+const BASICS: [&str; 3] = ["nan", "exact sums", "loops"];
+
+/// Ops that are checked for 64-bit dtypes; the last for integers only.
+const WIDE_OPS: [&str; 6] = ["add", "subtract", "multiply", "less", "maximum", "floor_divide"];
+
+/// What failed facts forbid.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Denials {
+    /// Why nothing runs here.
+    all: Option<String>,
+    /// Ops that are left to the CPU.
+    ops: Vec<String>,
+    no_f64: bool,
+    no_i64: bool,
+}
+
+impl Denials {
+    pub fn new(verdicts: &[Verdict]) -> Denials {
+        let mut this = Denials::default();
+        for verdict in verdicts.iter().filter(|v| !v.ok) {
+            match verdict.fact.split_once(' ') {
+                _ if BASICS.contains(&verdict.fact.as_str()) => {
+                    this.all = Some(format!("self-test: {}: {}", verdict.fact, verdict.detail));
+                }
+                Some(("float64", _)) => this.no_f64 = true,
+                Some(("int64" | "uint64", _)) => this.no_i64 = true,
+                Some((_, op)) => this.ops.push(op.to_string()),
+                None => {}
+            }
+        }
+        this
+    }
+
+    /// The abilities that are left.
+    pub fn limit(&self, can: Abilities) -> Abilities {
+        Abilities {
+            f64: can.f64 && !self.no_f64 && !self.no_i64,
+            i64: can.i64 && !self.no_i64,
+        }
+    }
+
+    /// Why a program with this kernel text is left to the CPU.
+    pub fn check(&self, program: &Program, wgsl: &str) -> std::result::Result<(), String> {
+        if let Some(why) = &self.all {
+            return Err(why.clone());
+        }
+        let uses = |name: &String| {
+            let named = |inst: &Inst| matches!(inst.action, Action::Op(op) if op.name == name);
+            program.insts.iter().any(named) || wgsl.contains(&format!("fn tw_{name}("))
+        };
+        match self.ops.iter().find(|name| uses(name)) {
+            Some(name) => Err(format!("self-test: {name} is inexact on this adapter")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Gpu {
+    /// Tests the adapter and its driver, however often it was done before.
+    pub fn self_test(&self) -> Vec<Verdict> {
+        let mut verdicts = vec![
+            verdict("nan", self.nan_facts()),
+            verdict("exact sums", self.sum_facts()),
+            verdict("loops", self.loop_facts()),
+        ];
+        self.function_facts(&mut verdicts);
+        let mut wide = Vec::new();
+        if self.abilities.i64 {
+            wide.extend([DType::I64, DType::U64]);
+        }
+        if self.abilities.f64 {
+            wide.push(DType::F64);
+        }
+        for dtype in wide {
+            for name in &WIDE_OPS[..if dtype.is_float() { 5 } else { 6 }] {
+                let fact = format!("{dtype} {name}");
+                verdicts.push(verdict(&fact, self.wide_fact(name, dtype)));
+            }
+        }
+        verdicts
+    }
+
+    /// The verdicts of the last test of this adapter, driver and library, if all facts held, or of a
+    /// new test.
+    pub(super) fn known_verdicts(&self) -> Vec<Verdict> {
+        let mode = if self.abilities.f64 { "f64" } else { "pairs" };
+        let name = format!(
+            "verdicts-{mode}-{:016x}.txt",
+            cache::adapter_key(&self.context.info)
+        );
+        let known = cache::read(&name).and_then(|data| parse(&String::from_utf8(data).ok()?));
+        known.unwrap_or_else(|| {
+            let verdicts = self.self_test();
+            // A failure may come from elsewhere, such as memory that another process holds.
+            if verdicts.iter().all(|v| v.ok) {
+                cache::write(&name, print(&verdicts).as_bytes());
+            }
+            verdicts
+        })
+    }
+
+    /// NaN is told from numbers, and survives arithmetic that optimisers like to fold.
+    fn nan_facts(&self) -> Result<(), String> {
+        let x = [f32::NAN, f32::INFINITY, 1.0, -0.0];
+        let mut probe = Probe::new(&[DType::F32]);
+        let zero = probe.push(Action::Const(Scalar::new(0.0f32)), vec![], DType::F32);
+        probe.store("isnan", vec![0])?;
+        probe.store("not_equal", vec![0, 0])?;
+        probe.store("multiply", vec![0, zero])?;
+        probe.store("subtract", vec![0, 0])?;
+        let found = probe.run(self, &[bytemuck::cast_slice(&x)], x.len())?;
+        let want_bools: [u8; 4] = [1, 0, 0, 0];
+        for (what, bools) in [("isnan(x)", &found[0]), ("x != x", &found[1])] {
+            if bools[..] != want_bools {
+                return Err(format!("{what} of {x:?} is {bools:?}"));
+            }
+        }
+        for (what, bytes) in [("x * 0", &found[2]), ("x - x", &found[3])] {
+            let got: Vec<f32> = bytemuck::pod_collect_to_vec(bytes);
+            let nan: Vec<bool> = got.iter().map(|v| v.is_nan()).collect();
+            if nan != [true, true, false, false] {
+                return Err(format!("{what} of {x:?} is {got:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sums keep what their roundings lose.
+    fn sum_facts(&self) -> Result<(), String> {
+        let x: Vec<f32> = (0..64).flat_map(|_| [1e8f32, 1.0, -1e8, 0.25]).collect();
+        let got = self.reduced(ReduceKind::Sum, bytemuck::cast_slice(&x), x.len(), 1)?;
+        (got == 80.0)
+            .then_some(())
+            .ok_or_else(|| format!("64 times 1e8 + 1 - 1e8 + 0.25 is {got}, not 80"))
+    }
+
+    /// Loops run to their end.
+    fn loop_facts(&self) -> Result<(), String> {
+        let rounds = 200_000;
+        let got = self.reduced(ReduceKind::Sum, bytemuck::bytes_of(&1.0f32), rounds, 0)?;
+        (got == rounds as f64)
+            .then_some(())
+            .ok_or_else(|| format!("{rounds} rounds ended after {got}"))
+    }
+
+    /// A reduction of f32 by one invocation.
+    fn reduced(&self, kind: ReduceKind, data: &[u8], len: usize, step: isize) -> Result<f64, String> {
+        let reduction = Reduction::new(kind);
+        let mut probe = Probe::new(&[DType::F32]);
+        probe.program.outputs.push(Output::Reduce {
+            value: 0,
+            reduction,
+            roles: vec![AxisRole::Reduce],
+            index_steps: vec![1],
+        });
+        let mut state = State::new(reduction, DType::F32, 1)?;
+        let task = Task {
+            program: &probe.program,
+            shape: &[len],
+            origin: &[0],
+            buffers: &[data],
+            bindings: &[line(0, step)],
+            labels: None,
+        };
+        self.run_task_with(&task, &mut [OutMut::Reduce(&mut state)], 1)
+            .map_err(|error| error.to_string())?;
+        let mut bytes = [0; 4];
+        state.finish(&mut bytes, 0..1);
+        Ok(f64::from(f32::from_le_bytes(bytes)))
+    }
+
+    /// Every function with a twin, and the operations that they are made of, against the CPU.
+    fn function_facts(&self, verdicts: &mut Vec<Verdict>) {
+        let (x, y) = samples();
+        let basics: [(&str, f32, Function); 4] = [
+            ("add", 0.0, Function::Binary(|a, b| a + b)),
+            ("multiply", 0.0, Function::Binary(|a, b| a * b)),
+            ("divide", 0.0, Function::Binary(|a, b| a / b)),
+            ("sqrt", 0.0, Function::Unary(f32::sqrt)),
+        ];
+        let all: Vec<_> = basics.iter().chain(FUNCTIONS).collect();
+        let mut probe = Probe::new(&[DType::F32; 2]);
+        let mut asked = Vec::new();
+        for (name, _, function) in all {
+            let args = match function {
+                Function::Unary(_) => vec![0],
+                Function::Binary(_) => vec![0, 1],
+            };
+            if probe.store(name, args).is_ok() {
+                asked.push((*name, *function));
+            }
+        }
+        let found = probe.run(
+            self,
+            &[bytemuck::cast_slice(&x), bytemuck::cast_slice(&y)],
+            x.len(),
+        );
+        for (number, (name, function)) in asked.into_iter().enumerate() {
+            let outcome = match &found {
+                Ok(found) => compare_function(name, function, &x, &y, &found[number]),
+                Err(why) => Err(why.clone()),
+            };
+            let (ok, detail) = match outcome {
+                Ok(detail) => (true, detail),
+                Err(detail) => (false, detail),
+            };
+            verdicts.push(Verdict {
+                fact: format!("float32 {name}"),
+                ok,
+                detail,
+            });
+        }
+    }
+
+    /// One op of a 64-bit dtype against the CPU's loop.
+    fn wide_fact(&self, name: &str, dtype: DType) -> Result<(), String> {
+        let len = 128;
+        let word = |k: u64| k.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(k as u32 % 61);
+        let (a, b): (Vec<u64>, Vec<u64>) = (1..=len as u64)
+            .map(|k| match dtype {
+                DType::F64 => ((k as f64 * 1.1).to_bits(), (1e9 / k as f64 - 3e7).to_bits()),
+                _ => (word(k), word(3 * k) >> (k % 50)),
+            })
+            .unzip();
+        let mut probe = Probe::new(&[dtype; 2]);
+        probe.store(name, vec![0, 1])?;
+        let found = probe.run(self, &[bytemuck::cast_slice(&a), bytemuck::cast_slice(&b)], len)?;
+        let op = Op::find(name).ok_or("no such op")?;
+        let kernel = (op.kernel)(&[dtype; 2], Isa::Baseline).ok_or("no loop")?;
+        let mut words = vec![0u64; len];
+        let want = &mut bytemuck::cast_slice_mut(&mut words)[..found[0].len()];
+        kernel(&[bytemuck::cast_slice(&a), bytemuck::cast_slice(&b)], want);
+        let size = want.len() / len;
+        let wrong = (0..len).find(|i| want[i * size..][..size] != found[0][i * size..][..size]);
+        wrong.map_or(Ok(()), |i| {
+            Err(format!(
+                "wrong for {} and {}",
+                show(dtype, a[i]),
+                show(dtype, b[i])
+            ))
+        })
+    }
+}
+
+fn show(dtype: DType, bits: u64) -> String {
+    Scalar::from_bytes(dtype, &bits.to_le_bytes()).to_string()
+}
+
+fn verdict(fact: &str, outcome: Result<(), String>) -> Verdict {
+    Verdict {
+        fact: fact.to_string(),
+        ok: outcome.is_ok(),
+        detail: outcome.err().unwrap_or_else(|| "right".into()),
+    }
+}
+
+/// Arguments for functions: special values, then all orders of magnitude.
+fn samples() -> (Vec<f32>, Vec<f32>) {
+    let edges = [
+        0.0,
+        f32::NAN,
+        f32::INFINITY,
+        1.0,
+        0.5,
+        2.0,
+        3e9,
+        88.7,
+        103.0,
+        1e-8,
+        f32::MIN_POSITIVE,
+        f32::MAX,
+    ];
+    let spread = (0..200u32).map(|k| f32::from_bits(0x3000_0000 + k * 0x0015_4321) % 1e4);
+    let near = (1..40).map(|k| k as f32 * 0.173);
+    let x: Vec<f32> = edges
+        .into_iter()
+        .chain(spread)
+        .chain(near)
+        .flat_map(|v| [v, -v])
+        .collect();
+    let y = (0..x.len()).map(|i| x[(i * 7 + 3) % x.len()]).collect();
+    (x, y)
+}
+
+/// The largest distance in units of the last place from the CPU's function, which must stay
+/// within what the op states for both.
+fn compare_function(
+    name: &str,
+    function: Function,
+    x: &[f32],
+    y: &[f32],
+    found: &[u8],
+) -> Result<String, String> {
+    let op = Op::find(name).ok_or("no such op")?;
+    let allowed = f64::from(op.ulp.cpu + op.ulp.gpu).ceil();
+    let found: Vec<f32> = bytemuck::pod_collect_to_vec(found);
+    let mut worst = 0.0f64;
+    for ((&x, &y), &got) in x.iter().zip(y).zip(&found) {
+        let want = match function {
+            Function::Unary(f) => f(x),
+            Function::Binary(f) => f(x, y),
+        };
+        // `logaddexp` may cancel to zero and is measured in units of ln 2 there.
+        let unit = f64::from(want.abs().max(std::f32::consts::LN_2)) * f64::from(f32::EPSILON);
+        let apart = match (want.is_nan(), got.is_nan()) {
+            (true, true) => 0.0,
+            (false, false) if name == "logaddexp" && want.is_finite() => f64::from((want - got).abs()) / unit,
+            (false, false) => (line_place(want) - line_place(got)).abs() as f64,
+            _ => f64::INFINITY,
+        };
+        if apart > allowed {
+            return Err(format!("{name} of {x:e} and {y:e} is {got:e}, not {want:e}"));
+        }
+        worst = worst.max(apart);
+    }
+    Ok(format!("within {worst} ulp of the cpu"))
+}
+
+/// A float's place on the line of all f32.
+fn line_place(x: f32) -> i64 {
+    let magnitude = i64::from(x.to_bits() & 0x7fff_ffff);
+    if x.is_sign_negative() {
+        -magnitude
+    } else {
+        magnitude
+    }
+}
+
+fn line(buffer: usize, step: isize) -> Binding {
+    Binding {
+        buffer,
+        access: Access {
+            offset: 0,
+            steps: vec![AxisStep::Step(step)],
+        },
+    }
+}
+
+/// A program of one axis that stores ops of its inputs.
+struct Probe {
+    program: Program,
+}
+
+impl Probe {
+    fn new(inputs: &[DType]) -> Probe {
+        let load = |(n, &dtype): (usize, &DType)| Inst {
+            action: Action::Load(n),
+            args: vec![],
+            dtype,
+        };
+        Probe {
+            program: Program {
+                rank: 1,
+                inputs: inputs.to_vec(),
+                insts: inputs.iter().enumerate().map(load).collect(),
+                outputs: vec![],
+            },
+        }
+    }
+
+    fn push(&mut self, action: Action, args: Vec<usize>, dtype: DType) -> usize {
+        self.program.insts.push(Inst { action, args, dtype });
+        self.program.insts.len() - 1
+    }
+
+    /// Adds an op of instructions whose dtypes are those of its signature.
+    fn store(&mut self, name: &str, args: Vec<usize>) -> Result<(), String> {
+        let op = Op::find(name).ok_or_else(|| format!("no op {name}"))?;
+        let dtypes: Vec<DType> = args.iter().map(|&a| self.program.insts[a].dtype).collect();
+        let signature = op.infer(&dtypes)?;
+        if (op.wgsl)(&signature.args).is_none() || signature.args != dtypes {
+            return Err(format!("{name} has no shader"));
+        }
+        let value = self.push(Action::Op(op), args, signature.result);
+        self.program.outputs.push(Output::Store(value));
+        Ok(())
+    }
+
+    /// The bytes of every output over inputs of `len` elements.
+    fn run(&self, gpu: &Gpu, buffers: &[&[u8]], len: usize) -> Result<Vec<Vec<u8>>, String> {
+        let bindings: Vec<Binding> = (0..buffers.len()).map(|b| line(b, 1)).collect();
+        let mut found: Vec<Vec<u8>> = self
+            .program
+            .outputs
+            .iter()
+            .map(|o| vec![0; len * self.program.insts[o.value()].dtype.size()])
+            .collect();
+        let mut outputs: Vec<OutMut<'_>> = found.iter_mut().map(|f| OutMut::Store(f)).collect();
+        let task = Task {
+            program: &self.program,
+            shape: &[len],
+            origin: &[0],
+            buffers,
+            bindings: &bindings,
+            labels: None,
+        };
+        gpu.run_task_with(&task, &mut outputs, 1)
+            .map_err(|error| error.to_string())?;
+        Ok(found)
+    }
+}
+
+/// Verdicts as lines of `ok` or `no`, fact, detail.
+fn print(verdicts: &[Verdict]) -> String {
+    verdicts
+        .iter()
+        .map(|v| {
+            let detail = v.detail.replace(['\n', '\t'], " ");
+            format!("{}\t{}\t{detail}\n", if v.ok { "ok" } else { "no" }, v.fact)
+        })
+        .collect()
+}
+
+fn parse(text: &str) -> Option<Vec<Verdict>> {
+    text.lines()
+        .map(|line| {
+            let mut parts = line.split('\t');
+            Some(Verdict {
+                ok: parts.next()? == "ok",
+                fact: parts.next()?.to_string(),
+                detail: parts.next()?.to_string(),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn no(fact: &str) -> Verdict {
+        Verdict {
+            fact: fact.into(),
+            ok: false,
+            detail: "off by\n9".into(),
+        }
+    }
+
+    #[test]
+    fn verdicts_are_read_as_written() {
+        let verdicts = [no("float32 exp"), verdict("loops", Ok(()))];
+        let back = parse(&print(&verdicts)).unwrap_or_default();
+        assert_eq!(back[0].detail, "off by 9");
+        assert_eq!(back[1], verdicts[1]);
+        assert_eq!(parse("ok only"), None);
+    }
+
+    #[test]
+    fn failed_facts_forbid_what_needs_them() {
+        let program = Probe::new(&[DType::F32]).program;
+        let denials = Denials::new(&[no("float32 exp"), no("float64 add")]);
+        let can = Abilities { f64: true, i64: true };
+        assert_eq!(
+            denials.limit(can),
+            Abilities {
+                f64: false,
+                i64: true
+            }
+        );
+        assert!(denials.check(&program, "fn tw_log(x: f32)").is_ok());
+        assert!(denials.check(&program, "fn tw_exp(x: f32)").is_err());
+        let all = Denials::new(&[no("loops")]);
+        let why = all.check(&program, "").err().unwrap_or_default();
+        assert!(why.contains("loops"), "{why}");
+    }
+}
