@@ -170,9 +170,9 @@ pub(crate) fn bf16_from_f32(x: f32) -> bf16 {
 }
 
 /// A WGSL expression over `$0`, held in the register of `from`, whose value in the register of
-/// `to` is already wrapped or rounded to `to`. It calls functions of `shaders/`; between 64-bit
-/// types those of `ops_i64.wgsl` and `ops_f64.wgsl`, which need an adapter that has the types.
-/// `None` for a pair that adapters cannot convert alike.
+/// `to` is already wrapped or rounded to `to`. It calls functions of `shaders/`: with i64 or u64
+/// those of `ops_i64.wgsl`, with f64 those of `ops_f64.wgsl` and `ops_i64.wgsl`, which need an
+/// adapter that has the types. `None` would say that only the CPU converts this pair.
 pub fn cast_wgsl(from: DType, to: DType) -> Option<String> {
     let (source, target) = (from.info().wgsl, to.info().wgsl);
     let text = match (from.kind(), to.kind()) {
