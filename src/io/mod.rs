@@ -7,12 +7,15 @@ mod catalog;
 mod file;
 mod filters;
 mod hdf5;
+mod npy;
+mod piece;
 mod runs;
 mod spec;
 mod text;
 
 pub use catalog::{AttrValue, Attributes, Catalog, Dim, VarType, Variable, netcdf_default_fill};
 pub use hdf5::{Hdf5File, NetCdfWriter};
+pub use npy::{NpyFile, NpyWriter};
 pub use spec::{FileSpec, VariableSpec};
 pub use text::TextArray;
 
@@ -26,6 +29,8 @@ use std::sync::Arc;
 pub enum Container {
     /// HDF5 or NetCDF-4.
     Hdf5(Hdf5File),
+    /// NumPy's array file.
+    Npy(NpyFile),
 }
 
 impl Container {
@@ -38,6 +43,7 @@ impl Container {
         let path = path.as_ref();
         match sniff(path)? {
             Format::Hdf5 => Hdf5File::open(path).map(Container::Hdf5),
+            Format::Npy => NpyFile::open(path).map(Container::Npy),
         }
     }
 
@@ -45,6 +51,7 @@ impl Container {
     pub fn catalog(&self) -> &Catalog {
         match self {
             Container::Hdf5(file) => file.catalog(),
+            Container::Npy(file) => file.catalog(),
         }
     }
 
@@ -55,6 +62,7 @@ impl Container {
     pub fn source(&self, variable: &str) -> Result<Arc<dyn Source>> {
         match self {
             Container::Hdf5(file) => file.source(variable),
+            Container::Npy(file) => file.source(variable),
         }
     }
 
@@ -65,6 +73,7 @@ impl Container {
     pub fn text(&self, variable: &str) -> Result<TextArray> {
         match self {
             Container::Hdf5(file) => file.text(variable),
+            Container::Npy(file) => Err(Error::format(&file.catalog().path, "it holds numbers, no text")),
         }
     }
 }
@@ -96,6 +105,7 @@ pub fn open_text(path: impl AsRef<Path>, variable: &str) -> Result<TextArray> {
 /// The formats that can be read.
 enum Format {
     Hdf5,
+    Npy,
 }
 
 const HDF5_MAGIC: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
@@ -117,6 +127,7 @@ fn sniff(path: &Path) -> Result<Format> {
     let head = file.head(8)?;
     match head.as_slice() {
         [] => return Err(Error::format(path, "the file is empty")),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => return Ok(Format::Npy),
         [b'C', b'D', b'F', version @ (1 | 2 | 5), ..] => {
             let name = match version {
                 1 => "classic",
@@ -150,7 +161,7 @@ fn sniff(path: &Path) -> Result<Format> {
     }
     Err(Error::format(
         path,
-        "its first bytes are those of no format that is read: NetCDF-4 and HDF5 are",
+        "its first bytes are those of no format that is read: NetCDF-4, HDF5 and NPY are",
     ))
 }
 

@@ -17,6 +17,7 @@ use super::ffi::{H5Dget_chunk_storage_size, H5Result, Id, check, locked};
 use crate::geometry::Region;
 use crate::io::file::{ReadFile, check_region, fingerprint};
 use crate::io::filters::{DecodeScratch, Filter, decode, stored_bound, swap_bytes};
+use crate::io::piece::{piece_scratch, read_piece};
 use crate::io::runs::{Side, contiguous, fill, fill_box, for_each_run};
 use crate::store::{Source, copy_region};
 use crate::{DType, Error, Result};
@@ -26,9 +27,6 @@ use hdf5_sys::h5s::{H5S_SELECT_SET, H5Screate_simple, H5Sselect_hyperslab, H5Sse
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Rows shorter than this are read from the file in windows and picked out of them.
-const SHORT_ROW: usize = 4096;
-
 /// The most that the library caches of the chunks of one dataset that is read through it.
 pub(super) const LIBRARY_CACHE: usize = 32 << 20;
 
@@ -37,9 +35,6 @@ const LIBRARY_BUFFERS: usize = 2 << 20;
 
 /// How the library puts it that a chunk was never written.
 const NOT_WRITTEN: &str = "chunk storage is not allocated";
-
-/// The window for short rows.
-const WINDOW: usize = 256 << 10;
 
 /// One numeric variable of an HDF5 or NetCDF-4 file.
 pub(super) struct Hdf5Source {
@@ -301,35 +296,20 @@ impl Hdf5Source {
     /// Reads `inner` of data stored in one piece.
     fn read_piece(&self, inner: &Region, target: &mut Target, offset: u64) -> Result<()> {
         let size = self.dtype.size();
-        let extent = &self.dataset.extent;
         let to_start = target.at(inner);
         let from = Side {
-            shape: extent,
+            shape: &self.dataset.extent,
             start: &inner.start,
         };
         let to = Side {
             shape: &target.region.shape,
             start: &to_start,
         };
-        let mut window = Window {
-            bytes: Vec::new(),
-            start: 0,
-            last: None,
-        };
-        let end = extent.iter().product::<usize>() * size;
-        let out = &mut *target.out;
-        for_each_run(from, to, &inner.shape, size, |a, b, n| {
-            let out = &mut out[b..b + n];
-            if n >= SHORT_ROW {
-                self.file.read_at(offset + a as u64, out)
-            } else {
-                window.read(&self.file, offset, a, end, out)
-            }
-        })?;
+        read_piece(&self.file, offset, from, target.out, to, &inner.shape, size)?;
         if self.dataset.stored.swapped || self.dtype == DType::Bool {
             // Only the elements just read: the rest of the target is somebody else's.
-            for_each_run(to, to, &inner.shape, size, |b, _, n| {
-                self.finish(&mut out[b..b + n]);
+            for_each_run(to, to, &inner.shape, size, |at, _, n| {
+                self.finish(&mut target.out[at..at + n]);
                 Ok::<(), Error>(())
             })?;
         }
@@ -396,33 +376,6 @@ pub(super) fn select(shape: &[usize], start: &[usize], extent: &[usize]) -> H5Re
     }
 }
 
-/// A stretch of the file that short rows are taken from.
-struct Window {
-    bytes: Vec<u8>,
-    start: usize,
-    last: Option<usize>,
-}
-
-impl Window {
-    /// Copies the bytes `at..` of the piece at `offset` that ends at `end`, reading ahead where rows
-    /// follow each other closely.
-    fn read(&mut self, file: &ReadFile, offset: u64, at: usize, end: usize, out: &mut [u8]) -> Result<()> {
-        let held = at >= self.start && at + out.len() <= self.start + self.bytes.len();
-        let close = self.last.replace(at).is_some_and(|last| at - last < WINDOW / 8);
-        if !held && !close {
-            return file.read_at(offset + at as u64, out);
-        }
-        if !held {
-            self.bytes.resize(WINDOW.min(end - at), 0);
-            self.start = at;
-            file.read_at(offset + at as u64, &mut self.bytes)?;
-        }
-        let from = at - self.start;
-        out.copy_from_slice(&self.bytes[from..from + out.len()]);
-        Ok(())
-    }
-}
-
 impl Source for Hdf5Source {
     fn name(&self) -> String {
         let path = self.file.path();
@@ -475,8 +428,7 @@ impl Source for Hdf5Source {
                     2 * stored_bound(bytes)
                 }
             }
-            Route::Piece { .. } if region.shape.last().is_some_and(|&n| n * size >= SHORT_ROW) => 0,
-            Route::Piece { .. } => WINDOW,
+            Route::Piece { .. } => piece_scratch(region, size),
             Route::Library { .. } => {
                 let chunk = self.chunks().map_or(0, |c| c.iter().product::<usize>() * size);
                 LIBRARY_CACHE.max(2 * stored_bound(chunk)) + LIBRARY_BUFFERS

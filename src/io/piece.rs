@@ -1,0 +1,130 @@
+//! Boxes of an array that lies in a file in one piece.
+//!
+//! Long rows are read straight to where they belong. Short rows that follow each other closely are
+//! picked out of a window, because a system call per few bytes costs more than reading the gaps.
+
+use super::file::ReadFile;
+use super::runs::{Side, for_each_run};
+use crate::Result;
+use crate::geometry::Region;
+
+/// Rows shorter than this go through the window.
+const SHORT_ROW: usize = 4096;
+
+/// Bytes of the window.
+pub(crate) const WINDOW: usize = 256 << 10;
+
+/// Reads the box of extents `extent` of the array at `offset` of a file: `from` is the array in the
+/// file, `to` the one in `out`, both of elements of `size` bytes.
+pub(crate) fn read_piece(
+    file: &ReadFile,
+    offset: u64,
+    from: Side,
+    out: &mut [u8],
+    to: Side,
+    extent: &[usize],
+    size: usize,
+) -> Result<()> {
+    let end = from.shape.iter().product::<usize>() * size;
+    let mut window = Window::default();
+    for_each_run(from, to, extent, size, |a, b, n| {
+        let row = &mut out[b..b + n];
+        if n >= SHORT_ROW {
+            file.read_at(offset + a as u64, row)
+        } else {
+            window.read(file, offset, a, end, row)
+        }
+    })
+}
+
+/// Bytes that [`read_piece`] holds for a region.
+pub(crate) fn piece_scratch(region: &Region, size: usize) -> usize {
+    match region.shape.last() {
+        Some(&n) if n * size >= SHORT_ROW => 0,
+        _ => WINDOW,
+    }
+}
+
+/// A stretch of the file that short rows are taken from.
+#[derive(Default)]
+struct Window {
+    bytes: Vec<u8>,
+    start: usize,
+    last: Option<usize>,
+}
+
+impl Window {
+    /// Copies the bytes `at..` of the piece at `offset` that ends at `end`, reading ahead where rows
+    /// follow each other closely.
+    fn read(&mut self, file: &ReadFile, offset: u64, at: usize, end: usize, out: &mut [u8]) -> Result<()> {
+        let held = at >= self.start && at + out.len() <= self.start + self.bytes.len();
+        let close = self.last.replace(at).is_some_and(|last| at - last < WINDOW / 8);
+        if !held && !close {
+            return file.read_at(offset + at as u64, out);
+        }
+        if !held {
+            self.bytes.resize(WINDOW.min(end - at), 0);
+            self.start = at;
+            file.read_at(offset + at as u64, &mut self.bytes)?;
+        }
+        let from = at - self.start;
+        out.copy_from_slice(&self.bytes[from..from + out.len()]);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_of_near_and_far_rows_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("piece");
+        let shape = [3usize, 400, 300];
+        let elements: Vec<u8> = (0..shape.iter().product::<usize>())
+            .flat_map(|i| (i as u32).to_le_bytes())
+            .collect();
+        let mut content = vec![9u8; 77];
+        content.extend(&elements);
+        std::fs::write(&path, &content).unwrap();
+        let file = ReadFile::open(&path).unwrap();
+        for region in [
+            Region::whole(&shape),
+            Region::new(vec![0, 3, 5], vec![3, 390, 7]),
+            Region::new(vec![1, 399, 299], vec![2, 1, 1]),
+            Region::new(vec![0, 0, 0], vec![3, 1, 2]),
+            Region::new(vec![2, 7, 0], vec![1, 9, 300]),
+        ] {
+            let mut out = vec![0; region.len() * 4];
+            let (from, origin) = (
+                Side {
+                    shape: &shape,
+                    start: &region.start,
+                },
+                [0; 3],
+            );
+            let to = Side {
+                shape: &region.shape,
+                start: &origin,
+            };
+            read_piece(&file, 77, from, &mut out, to, &region.shape, 4).unwrap();
+            let mut expected = vec![0; out.len()];
+            crate::store::copy_region(
+                &elements,
+                &shape,
+                &region,
+                &mut expected,
+                &region.shape,
+                &origin,
+                4,
+            );
+            assert!(out == expected, "{region:?}");
+        }
+        let mut out = [0; 4];
+        assert!(matches!(
+            file.read_at(content.len() as u64 - 2, &mut out),
+            Err(crate::Error::Format { .. })
+        ));
+    }
+}
