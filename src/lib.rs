@@ -7,6 +7,7 @@
 mod error;
 
 pub mod device;
+pub mod expr;
 pub mod geometry;
 pub mod io;
 pub mod labelled;

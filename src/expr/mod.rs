@@ -1,0 +1,200 @@
+//! The lazy graph: nodes with inferred shape, dtype and chunks.
+//!
+//! Every constructor checks and infers at the call, so a wrong shape is reported where it is
+//! written. Nodes are immutable and shared; a node's id is a hash of its content, so equal
+//! expressions are found by id.
+
+mod create;
+mod elementwise;
+mod infer_chunks;
+mod reduce;
+mod structure;
+mod views;
+
+pub use create::Custom;
+pub use views::SliceItem;
+
+use crate::geometry::{Chunks, IndexMap};
+use crate::store::Source;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use tilewise_kernels::{DType, Op, Reduction, Scalar};
+use xxhash_rust::xxh3::Xxh3;
+
+/// What a node does with its inputs.
+#[derive(Clone, Debug)]
+pub enum NodeKind {
+    /// An outside array.
+    Source(Arc<dyn Source>),
+    /// One value, shape `[]`.
+    Scalar(Scalar),
+    /// The index along an axis of the node's own shape, `I64`.
+    Index {
+        /// The axis.
+        axis: usize,
+    },
+    /// The input in the node's dtype.
+    Cast,
+    /// An elementwise op; inputs have the node's shape and the dtypes of its signature.
+    Op(Op),
+    /// A view of the input.
+    View(IndexMap),
+    /// A reduction of the input over axes, which vanish; or over groups along one axis.
+    Reduce {
+        /// The reduction.
+        reduction: Reduction,
+        /// Reduced axes, rising.
+        axes: Vec<usize>,
+        /// A grouped axis, which keeps its place with the groups' extent.
+        group: Option<Group>,
+    },
+    /// The inputs one after another along an axis.
+    Concat {
+        /// The axis.
+        axis: usize,
+    },
+    /// The input's elements in row-major order under the node's shape.
+    Reshape,
+    /// The input under the node's chunk grid.
+    Rechunk,
+    /// A user's closure on every block of the inputs.
+    Custom(Custom),
+}
+
+/// Labels of the members along a grouped axis.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// The grouped axis of the input.
+    pub axis: usize,
+    /// Number of groups.
+    pub groups: usize,
+    /// One label per index; `u32::MAX` leaves its member out.
+    pub labels: Arc<[u32]>,
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "axis {} into {} groups", self.axis, self.groups)
+    }
+}
+
+/// A node with its inferred facts.
+#[derive(Debug)]
+pub struct Node {
+    /// What it does.
+    pub kind: NodeKind,
+    /// Its inputs.
+    pub inputs: Vec<Expr>,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its dtype.
+    pub dtype: DType,
+    /// Its chunk grid.
+    pub chunks: Chunks,
+    id: u128,
+}
+
+/// A shared node.
+#[derive(Clone)]
+pub struct Expr(Arc<Node>);
+
+impl Expr {
+    /// A node from its parts; callers have inferred shape, dtype and chunks.
+    pub(crate) fn node(
+        kind: NodeKind,
+        inputs: Vec<Expr>,
+        shape: Vec<usize>,
+        dtype: DType,
+        chunks: Chunks,
+    ) -> Expr {
+        let mut hasher = Xxh3::new();
+        std::mem::discriminant(&kind).hash(&mut hasher);
+        match &kind {
+            NodeKind::Source(source) => {
+                source.fingerprint().hash(&mut hasher);
+                source.name().hash(&mut hasher);
+            }
+            NodeKind::Scalar(scalar) => scalar.hash(&mut hasher),
+            NodeKind::Index { axis } | NodeKind::Concat { axis } => axis.hash(&mut hasher),
+            NodeKind::Op(op) => op.hash(&mut hasher),
+            NodeKind::View(map) => map.hash(&mut hasher),
+            NodeKind::Reduce { reduction, axes, group } => (reduction, axes, group).hash(&mut hasher),
+            NodeKind::Custom(custom) => custom.identity().hash(&mut hasher),
+            NodeKind::Rechunk => chunks.hash(&mut hasher),
+            NodeKind::Cast | NodeKind::Reshape => {}
+        }
+        for input in &inputs {
+            hasher.write_u128(input.id());
+        }
+        shape.hash(&mut hasher);
+        dtype.hash(&mut hasher);
+        Expr(Arc::new(Node { kind, inputs, shape, dtype, chunks, id: hasher.digest128() }))
+    }
+
+    /// The same node over other inputs of the same shapes and dtypes.
+    pub(crate) fn with_inputs(&self, inputs: Vec<Expr>) -> Expr {
+        Expr::node(self.kind.clone(), inputs, self.shape.clone(), self.dtype, self.chunks.clone())
+    }
+
+    /// The hash of its content.
+    pub fn id(&self) -> u128 {
+        self.0.id
+    }
+
+    /// Number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// Number of elements; constructors have checked that it fits.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has no element.
+    pub fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+}
+
+impl std::ops::Deref for Expr {
+    type Target = Node;
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl PartialEq for Expr {
+    fn eq(&self, other: &Expr) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Expr {}
+
+impl fmt::Debug for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args: Vec<String> = self.inputs.iter().map(|i| format!("{i:?}")).collect();
+        let args = args.join(", ");
+        match &self.kind {
+            NodeKind::Source(source) => f.write_str(&source.name()),
+            NodeKind::Scalar(scalar) => write!(f, "{scalar}"),
+            NodeKind::Index { axis } => write!(f, "index({axis}, {:?})", self.shape),
+            NodeKind::Cast => write!(f, "{}({args})", self.dtype.info().short),
+            NodeKind::Op(op) => write!(f, "{}({args})", op.name),
+            NodeKind::View(_) => write!(f, "view({args} -> {:?})", self.shape),
+            NodeKind::Reduce { reduction, axes, group } => {
+                let nan = if reduction.skipna { "nan" } else { "" };
+                match group {
+                    Some(group) => write!(f, "{nan}{}({args}, {group:?})", reduction.kind.name()),
+                    None => write!(f, "{nan}{}({args}, {axes:?})", reduction.kind.name()),
+                }
+            }
+            NodeKind::Concat { axis } => write!(f, "concat({args}, {axis})"),
+            NodeKind::Reshape => write!(f, "reshape({args} -> {:?})", self.shape),
+            NodeKind::Rechunk => write!(f, "rechunk({args} -> {:?})", self.chunks),
+            NodeKind::Custom(custom) => write!(f, "{}({args})", custom.name()),
+        }
+    }
+}
