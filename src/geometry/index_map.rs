@@ -163,6 +163,44 @@ impl IndexMap {
         }
     }
 
+    /// How a block walks the whole input where it lies dense in memory.
+    pub fn access_whole(&self, block: &Region, input: &[usize]) -> Access {
+        let mut access = Access { offset: 0, steps: vec![AxisStep::Step(0); block.rank()] };
+        for (map, stride) in self.axes.iter().zip(row_major_strides(input)) {
+            let stride = stride as isize;
+            match map {
+                AxisMap::Fixed(i) => access.offset += *i as isize * stride,
+                AxisMap::Affine { axis, start, step } => {
+                    let first = start.wrapping_add_signed(block.start[*axis] as isize * step);
+                    access.offset += first as isize * stride;
+                    let step = AxisStep::Step(*step);
+                    access.steps[*axis] = add_steps(&access.steps[*axis], &step, stride, block.shape[*axis]);
+                }
+                AxisMap::Table { axis, indices } => {
+                    let used = &indices[block.start[*axis]..block.stop(*axis)];
+                    let step = AxisStep::Table(used.iter().map(|&i| i as isize).collect());
+                    access.steps[*axis] = add_steps(&access.steps[*axis], &step, stride, block.shape[*axis]);
+                }
+            }
+        }
+        access
+    }
+
+    /// An upper bound of the extents that [`IndexMap::access`] selects for any block of these
+    /// extents, from geometry alone.
+    pub fn bound(&self, block: &[usize], input: &[usize]) -> Vec<usize> {
+        let bound = |map: &AxisMap, extent: usize| match map {
+            AxisMap::Fixed(_) => 1,
+            AxisMap::Affine { axis, step, .. } => {
+                let (count, stride) = (block[*axis], step.unsigned_abs());
+                let span = count.saturating_sub(1).saturating_mul(stride).saturating_add(count.min(1));
+                if stride <= READ_THROUGH { span.min(extent) } else { count.min(extent) }
+            }
+            AxisMap::Table { axis, .. } => block[*axis].saturating_mul(READ_THROUGH).min(extent),
+        };
+        self.axes.iter().zip(input).map(|(map, &extent)| bound(map, extent)).collect()
+    }
+
     /// What a block of the result needs of the input: the indices per input axis, and how to walk
     /// the dense buffer that holds them in row-major order.
     pub fn access(&self, block: &Region) -> (Vec<Selection>, Access) {
@@ -311,6 +349,19 @@ mod tests {
             .collect()
     }
 
+    /// The same through `access_whole`.
+    fn walk_whole(map: &IndexMap, input: &[usize], block: &Region) -> Vec<usize> {
+        let access = map.access_whole(block, input);
+        let value = |at: &Vec<usize>| {
+            let add = |(i, step): (&usize, &AxisStep)| match step {
+                AxisStep::Step(k) => k * *i as isize,
+                AxisStep::Table(t) => t[*i],
+            };
+            (access.offset + at.iter().zip(&access.steps).map(add).sum::<isize>()) as usize
+        };
+        points(&block.shape).iter().map(value).collect()
+    }
+
     #[test]
     fn every_view_walks_as_it_maps() {
         let input = [12, 20];
@@ -355,6 +406,11 @@ mod tests {
             let shape = map.shape.iter().zip(&start).map(|(n, s)| n - s).collect();
             let part = Region::new(start, shape);
             assert_eq!(walk(map, &input, &part), direct(map, &input, &part), "{map:?}");
+            assert_eq!(walk_whole(map, &input, &part), direct(map, &input, &part), "{map:?}");
+            let (selections, _) = map.access(&part);
+            for (selection, bound) in selections.iter().zip(map.bound(&part.shape, &input)) {
+                assert!(selection.len() <= bound, "{map:?}");
+            }
         }
     }
 

@@ -1,3 +1,84 @@
 //! Plans: from a lazy graph to fused stages, their order, and the proof of their memory.
+//!
+//! The way of an expression: rewrite rules ([`rules`]) → barriers and shared passes
+//! ([`partition`]) → fused programs ([`lower`]) → block grids ([`grid`]) → the proof ([`memory`]).
+//! A plan's size follows the expressions, never the tiles.
 
+mod build;
+mod explain;
+mod grid;
+mod lower;
+mod memory;
+mod partition;
 pub mod program;
+mod rules;
+mod stage;
+
+pub use explain::StageCost;
+pub use memory::{MemoryProof, StageMemory, Term};
+pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
+
+pub(crate) use memory::lies_in_memory;
+
+use crate::Result;
+use crate::expr::Expr;
+use crate::store::Sink;
+use std::sync::Arc;
+
+/// What is to become of a root's value.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// Handed to the caller in host memory.
+    Result,
+    /// Streamed to a sink.
+    Sink(Arc<dyn Sink>),
+    /// Kept as tiles in the store.
+    Keep,
+}
+
+/// One value that a plan computes.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// What is computed.
+    pub expr: Expr,
+    /// What becomes of it.
+    pub to: Destination,
+}
+
+/// What a plan may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Bytes of host memory.
+    pub host: u64,
+    /// Bytes of spill files.
+    pub disk: u64,
+    /// Tasks that may run at once.
+    pub workers: usize,
+}
+
+/// Stages in running order, the arrays between them, and the proof of their memory.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The stages, in running order.
+    pub stages: Vec<Stage>,
+    /// The arrays they make.
+    pub arrays: Vec<PlanArray>,
+    /// The array of each root.
+    pub roots: Vec<ArrayId>,
+    /// What becomes of each root.
+    pub destinations: Vec<Destination>,
+    /// Host, disk: most bytes at once.
+    pub memory: MemoryProof,
+    /// How often each rewrite rule was applied, by name.
+    pub rewrites: Vec<(String, usize)>,
+}
+
+impl Plan {
+    /// Plans the computation of some roots.
+    ///
+    /// # Errors
+    /// [`crate::Error::Memory`] when no cutting keeps it within the limits.
+    pub fn new(roots: &[Root], limits: Limits) -> Result<Plan> {
+        build::build(roots, limits)
+    }
+}

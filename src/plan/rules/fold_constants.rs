@@ -50,12 +50,13 @@ impl Lane {
 
 /// The value of an op on constants of its signature's dtypes.
 fn evaluate(op: Op, args: &[Scalar], result: DType) -> Option<Scalar> {
-    let last = args.last()?.dtype();
-    let (args, kernel, kernel_result) = match (op.kernel)(last, Isa::detect()) {
+    let dtypes: Vec<DType> = args.iter().map(|a| a.dtype()).collect();
+    let (args, kernel, kernel_result) = match (op.kernel)(&dtypes, Isa::detect()) {
         Some(kernel) => (args.to_vec(), kernel, result),
         None => {
-            let wide: Vec<Scalar> = args.iter().map(|a| cast_scalar(*a, computes_in(a.dtype()))).collect();
-            ((wide), (op.kernel)(computes_in(last), Isa::detect())?, computes_in(result))
+            let dtypes: Vec<DType> = dtypes.into_iter().map(computes_in).collect();
+            let wide: Vec<Scalar> = args.iter().zip(&dtypes).map(|(a, &d)| cast_scalar(*a, d)).collect();
+            (wide, (op.kernel)(&dtypes, Isa::detect())?, computes_in(result))
         }
     };
     let mut lanes: Vec<Lane> = Vec::with_capacity(args.len());

@@ -1,0 +1,354 @@
+//! Building a plan: specs become stages with grids and workers that fit the budget.
+
+use super::grid;
+use super::lower::{Cuts, Lowering};
+use super::memory::{self, MemoryProof};
+use super::partition::{Partition, Spec, SpecKind, feed_of};
+use super::program::{AxisRole, Output};
+use super::rules::Rewriter;
+use super::stage::{Feed, PlanArray, Stage, StageKind, Variant};
+use super::{Destination, Limits, Plan, Root};
+use crate::expr::{Expr, NodeKind};
+use crate::geometry::{Chunks, IndexMap, row_major_strides};
+use crate::store::Sink;
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Bytes that a task handles when chunks and memory allow: they stay in the outer cache between
+/// the read and the kernel, and a task costs far more than its bookkeeping.
+const TARGET_BYTES: usize = 8 << 20;
+/// A grid is chosen as if this many tasks ran at once, so that it depends on the budget alone.
+const NOMINAL_WORKERS: usize = 4;
+/// Blocks are not cut below this for the sake of parallelism.
+const SMALL_BYTES: usize = 256 << 10;
+/// A stage is cut into at least this many tasks, or runs of a reduction, if it is not small.
+const PARALLEL_PARTS: usize = 16;
+
+/// See [`Plan::new`].
+pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
+    let mut rewriter = Rewriter::default();
+    let exprs: Vec<Expr> = roots.iter().map(|r| rewriter.rewrite(&r.expr)).collect::<Result<_>>()?;
+    let mut partition = Partition::default();
+    exprs.iter().for_each(|e| partition.root(e));
+    let specs = partition.merged();
+
+    let sinks: Vec<Option<Arc<dyn Sink>>> = roots
+        .iter()
+        .map(|r| if let Destination::Sink(sink) = &r.to { Some(sink.clone()) } else { None })
+        .collect();
+    let results: u64 = roots
+        .iter()
+        .filter(|r| matches!(r.to, Destination::Result))
+        .map(|r| (r.expr.len() * r.expr.dtype.size()) as u64)
+        .sum();
+
+    let mut builder = Builder { feeds: HashMap::new(), arrays: Vec::new(), stages: Vec::new() };
+    let mut workers = Vec::new();
+    for spec in &specs {
+        builder.add(spec, &exprs, roots)?;
+        let used = builder.fit(spec, &sinks, results, limits)?;
+        workers.push(used);
+    }
+    let Builder { feeds, mut arrays, stages } = builder;
+    let roots_at: Vec<usize> = exprs
+        .iter()
+        .map(|expr| match feeds.get(&expr.id()) {
+            Some(Feed::Array(id)) => Ok(*id),
+            _ => Err(Error::invalid(format!("the planner lost the output {expr:?}"))),
+        })
+        .collect::<Result<_>>()?;
+    note_uses(&stages, &mut arrays);
+    let memory =
+        MemoryProof::new(&stages, &workers, &arrays, &sinks, results, limits.host, limits.disk)?;
+    let mut rewrites: Vec<(String, usize)> =
+        rewriter.applied.into_iter().map(|(name, n)| (name.to_string(), n)).collect();
+    rewrites.sort();
+    let destinations = roots.iter().map(|r| r.to.clone()).collect();
+    Ok(Plan { stages, arrays, roots: roots_at, destinations, memory, rewrites })
+}
+
+/// Notes for each array the last stage that reads it.
+fn note_uses(stages: &[Stage], arrays: &mut [PlanArray]) {
+    for stage in stages {
+        for input in stage.variants.iter().flat_map(|v| &v.inputs) {
+            if let Feed::Array(id) = input.feed.base() {
+                arrays[*id].last_use = arrays[*id].last_use.max(stage.id);
+                arrays[*id].stored = true;
+            }
+        }
+    }
+}
+
+struct Builder {
+    feeds: HashMap<u128, Feed>,
+    arrays: Vec<PlanArray>,
+    stages: Vec<Stage>,
+}
+
+impl Builder {
+    /// Lowers a spec to a stage with a provisional grid.
+    fn add(&mut self, spec: &Spec, roots: &[Expr], wanted: &[Root]) -> Result<()> {
+        let id = self.stages.len();
+        let shape = spec.values[0].shape.clone();
+        let map = IndexMap::identity(&shape);
+        self.find_feeds(&spec.values);
+        let mut cuts = Cuts::new(&self.feeds, shape.len());
+        spec.values.iter().for_each(|v| cuts.collect(v, &map));
+        let starts: Vec<Vec<usize>> =
+            cuts.starts.iter().map(|s| [0].into_iter().chain(s.iter().copied()).collect()).collect();
+
+        let parts = Chunks::new(
+            starts.iter().map(|s| crate::geometry::AxisChunks::regular(s.len(), 1)).collect(),
+        );
+        let variants = (0..parts.count())
+            .map(|n| {
+                let part: Vec<usize> =
+                    parts.block(n).iter().zip(&starts).map(|(&p, s)| s.get(p).copied().unwrap_or(0)).collect();
+                self.variant(spec, &map, &part)
+            })
+            .collect::<Result<Vec<Variant>>>()?;
+
+        let kind = match &spec.kind {
+            SpecKind::Store => StageKind::Store,
+            SpecKind::Custom(custom) => StageKind::Custom(custom.clone()),
+            SpecKind::Reduce { reductions, group, .. } => StageKind::Reduce {
+                roles: spec.roles(),
+                labels: group.as_ref().map(|g| (g.axis, g.labels.clone())),
+                reductions: reductions.clone(),
+                segments: 1,
+            },
+        };
+        let mut arrays = Vec::new();
+        for made in &spec.makes {
+            let at: Vec<usize> = (0..roots.len()).filter(|&r| roots[r] == *made).collect();
+            let kept = at.iter().any(|&r| matches!(wanted[r].to, Destination::Keep));
+            self.arrays.push(PlanArray {
+                shape: made.shape.clone(),
+                dtype: made.dtype,
+                grid: made.chunks.clone(),
+                made_by: id,
+                last_use: id,
+                roots: at,
+                stored: kept,
+            });
+            arrays.push(self.arrays.len() - 1);
+        }
+        self.stages.push(Stage {
+            id,
+            grid: spec.values[0].chunks.clone(),
+            shape,
+            cuts: starts,
+            variants,
+            kind,
+            arrays: arrays.clone(),
+            reason: spec.reason.to_string(),
+        });
+        for (made, array) in spec.makes.iter().zip(arrays) {
+            self.feeds.insert(made.id(), Feed::Array(array));
+        }
+        Ok(())
+    }
+
+    /// Notes the feeds of sources and reshapes below some expressions.
+    fn find_feeds(&mut self, exprs: &[Expr]) {
+        let mut stack: Vec<Expr> = exprs.to_vec();
+        let mut seen = std::collections::HashSet::new();
+        while let Some(expr) = stack.pop() {
+            if self.feeds.contains_key(&expr.id()) || !seen.insert(expr.id()) {
+                continue;
+            }
+            if let NodeKind::Source(_) | NodeKind::Reshape = expr.kind
+                && let Some(feed) = feed_of(&expr, &self.feeds)
+            {
+                self.feeds.insert(expr.id(), feed);
+            } else {
+                stack.extend(expr.inputs.iter().cloned());
+            }
+        }
+    }
+
+    fn variant(&self, spec: &Spec, map: &IndexMap, part: &[usize]) -> Result<Variant> {
+        let mut lowering = Lowering::new(&self.feeds, part);
+        let mut outputs = Vec::new();
+        for (number, value) in spec.values.iter().enumerate() {
+            let reg = lowering.value(value, map)?;
+            outputs.push(match &spec.kind {
+                SpecKind::Reduce { reductions, .. } => Output::Reduce {
+                    value: reg,
+                    reduction: reductions[number],
+                    roles: spec.roles(),
+                    index_steps: index_steps(&value.shape, &spec.roles()),
+                },
+                _ => Output::Store(reg),
+            });
+        }
+        lowering.finish(outputs)
+    }
+
+    /// Chooses the grid of the newest stage and how many of its tasks run at once.
+    fn fit(
+        &mut self,
+        spec: &Spec,
+        sinks: &[Option<Arc<dyn Sink>>],
+        results: u64,
+        limits: Limits,
+    ) -> Result<usize> {
+        let Some(mut stage) = self.stages.pop() else { return Ok(1) };
+        let hint = self.hint(&stage, spec, sinks);
+        let starts: Vec<_> = stage.cuts.iter().map(|s| s.iter().skip(1).copied().collect()).collect();
+        let per_point = bytes_per_point(&stage, &self.arrays).max(1);
+        let total = stage.shape.iter().product::<usize>().saturating_mul(per_point);
+        let target = TARGET_BYTES.min((total / PARALLEL_PARTS).max(SMALL_BYTES));
+        let fixed = memory::pinned_bytes(&stage, &self.arrays) + results;
+        let room = limits.host.saturating_sub(fixed);
+        let whole_chunks = self.reads_whole_chunks(&stage, sinks);
+
+        let mut bytes = target;
+        let mut limit = if whole_chunks { (room as usize / NOMINAL_WORKERS).max(bytes) } else { bytes };
+        loop {
+            let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
+            stage.grid = grid::refine(&chosen, &starts);
+            set_segments(&mut stage, room);
+            let block = stage.grid.largest();
+            let fits = |workers: usize| {
+                let task: u64 =
+                    memory::task_terms(&stage, &self.arrays, sinks, &block).iter().map(|t| t.bytes).sum();
+                let finished = finished_bytes(&stage, &self.arrays, &block);
+                (task + finished) * workers as u64 + memory::state_bytes(&stage, &block, workers) <= room
+            };
+            let smallest = block.iter().product::<usize>() <= 1;
+            let enough = if limit > SMALL_BYTES { NOMINAL_WORKERS } else { 1 };
+            if fits(enough) || smallest {
+                let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w));
+                self.place_arrays(&mut stage, spec);
+                self.stages.push(stage);
+                return Ok(most.unwrap_or(1));
+            }
+            limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
+            bytes = bytes.min(limit);
+        }
+    }
+
+    /// The grid that blocks should follow: the sink's, the asked-for, or the expression's chunks.
+    fn hint(&self, stage: &Stage, spec: &Spec, sinks: &[Option<Arc<dyn Sink>>]) -> Chunks {
+        let sink = stage
+            .arrays
+            .iter()
+            .flat_map(|&id| &self.arrays[id].roots)
+            .filter_map(|&r| sinks[r].as_ref())
+            .find_map(|s| s.chunks().map(|c| Chunks::regular(s.shape(), c)));
+        match (&stage.kind, sink) {
+            (StageKind::Store, Some(grid)) => grid,
+            (StageKind::Store, None) if matches!(spec.values[0].kind, NodeKind::Rechunk) => {
+                inner_chunks(&spec.values[0])
+            }
+            _ => spec.values[0].chunks.clone(),
+        }
+    }
+
+    /// Whether cutting below the hint would read or write chunks several times.
+    fn reads_whole_chunks(&self, stage: &Stage, sinks: &[Option<Arc<dyn Sink>>]) -> bool {
+        let sources = stage.variants.iter().flat_map(|v| &v.inputs).any(|i| match i.feed.base() {
+            Feed::Source(source) => source.chunks().is_some_and(|c| c != source.shape()),
+            _ => false,
+        });
+        let targets = stage.arrays.iter().flat_map(|&id| &self.arrays[id].roots);
+        sources || targets.filter_map(|&r| sinks[r].as_ref()).any(|s| s.chunks().is_some())
+    }
+
+    /// Gives the stage's arrays their tile grids.
+    fn place_arrays(&mut self, stage: &mut Stage, spec: &Spec) {
+        for (number, &id) in stage.arrays.iter().enumerate() {
+            let array = &mut self.arrays[id];
+            array.grid = match &stage.kind {
+                StageKind::Reduce { roles, .. } => Chunks::new(
+                    roles
+                        .iter()
+                        .zip(stage.grid.axes())
+                        .filter_map(|(role, axis)| match role {
+                            AxisRole::Keep => Some(axis.clone()),
+                            AxisRole::Reduce => None,
+                            AxisRole::Group { groups } => {
+                                Some(crate::geometry::AxisChunks::regular(*groups, *groups))
+                            }
+                        })
+                        .collect(),
+                ),
+                StageKind::Store => match spec.makes.get(number) {
+                    // Tiles are the pieces that both grids cut, so that each is written and read whole.
+                    Some(made) if matches!(made.kind, NodeKind::Rechunk) => {
+                        grid::common(&stage.grid, &made.chunks)
+                    }
+                    _ => stage.grid.clone(),
+                },
+                StageKind::Custom(_) => stage.grid.clone(),
+            };
+        }
+    }
+}
+
+/// The chunk grid below a rechunk.
+fn inner_chunks(expr: &Expr) -> Chunks {
+    match expr.kind {
+        NodeKind::Rechunk => inner_chunks(&expr.inputs[0]),
+        _ => expr.chunks.clone(),
+    }
+}
+
+/// Bytes that one point of the iteration space adds to a task, broadcast inputs left out.
+fn bytes_per_point(stage: &Stage, arrays: &[PlanArray]) -> usize {
+    let inputs = stage.variants.iter().map(|v| {
+        let dense = v.inputs.iter().filter(|i| i.map.axes.len() >= i.map.shape.len());
+        dense.filter(|i| !memory::lies_in_memory(i, arrays)).map(|i| i.dtype.size()).sum::<usize>()
+    });
+    let outputs: usize = match stage.kind {
+        StageKind::Reduce { .. } => 0,
+        _ => stage.arrays.iter().map(|&id| arrays[id].dtype.size()).sum(),
+    };
+    inputs.max().unwrap_or(0) + outputs
+}
+
+/// Bytes of the tiles that a finished reduction block gives.
+fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize]) -> u64 {
+    match stage.kind {
+        StageKind::Reduce { .. } => {
+            let len: usize = stage.state_shape(block).iter().product();
+            stage.arrays.iter().map(|&id| (len * arrays[id].dtype.size()) as u64).sum()
+        }
+        _ => 0,
+    }
+}
+
+/// Chooses in how many runs the folded blocks of a reduction are fed, so that few kept blocks
+/// still give work to several threads and their states stay a small part of the memory.
+fn set_segments(stage: &mut Stage, room: u64) {
+    let kept = memory::kept_block_count(stage).max(1);
+    let folded = (stage.grid.count() / kept).max(1);
+    let wanted = PARALLEL_PARTS.div_ceil(kept).min(folded);
+    let block = stage.grid.largest();
+    let set = |stage: &mut Stage, n: usize| {
+        if let StageKind::Reduce { segments, .. } = &mut stage.kind {
+            *segments = n;
+        }
+    };
+    set(stage, 1);
+    let one = memory::state_bytes(stage, &block, 1).max(1);
+    let affordable = (room / 4 / one).saturating_sub(1).max(1) as usize;
+    set(stage, wanted.min(affordable));
+}
+
+/// What one step along each axis adds to the index that `argmin` and the like speak of: the
+/// row-major number within the reduced axes, or the index along a grouped axis.
+fn index_steps(shape: &[usize], roles: &[AxisRole]) -> Vec<i64> {
+    let folded: Vec<usize> =
+        shape.iter().zip(roles).filter(|(_, r)| **r != AxisRole::Keep).map(|(&n, _)| n).collect();
+    let mut steps = row_major_strides(&folded).into_iter();
+    roles
+        .iter()
+        .map(|role| match role {
+            AxisRole::Keep => 0,
+            _ => steps.next().map_or(0, |s| s as i64),
+        })
+        .collect()
+}

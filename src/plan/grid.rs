@@ -1,0 +1,125 @@
+//! Task grids: how a stage's iteration space is cut into blocks.
+//!
+//! Blocks follow the stored chunks. Small chunks are joined along the inner axes first, so that
+//! reads are long; large ones are cut along the outermost axis when the budget asks, because
+//! sources give any region. The choice depends on bytes alone, never on the number of threads.
+
+use crate::geometry::{AxisChunks, Chunks};
+use std::collections::BTreeSet;
+
+/// A grid whose blocks hold at most `limit` elements (at least one) and, where whole chunks of
+/// `hint` are smaller than `target` elements, about `target`.
+pub(crate) fn choose(hint: &Chunks, target: usize, limit: usize) -> Chunks {
+    let shape = hint.shape();
+    let mut extents: Vec<usize> = hint.largest().iter().map(|&n| n.max(1)).collect();
+    let product = |e: &[usize]| e.iter().fold(1usize, |n, &d| n.saturating_mul(d));
+    let mut cut = vec![false; extents.len()];
+    for axis in 0..extents.len() {
+        if product(&extents) <= limit.max(1) {
+            break;
+        }
+        let rest = product(&extents[axis + 1..]);
+        let fits = (limit / rest.max(1)).max(1);
+        cut[axis] = fits < extents[axis];
+        extents[axis] = extents[axis].min(fits);
+    }
+    let mut joined = vec![1; extents.len()];
+    if !cut.contains(&true) {
+        for axis in (0..extents.len()).rev() {
+            let room = target / product(&extents).max(1);
+            if room < 2 || shape[axis] == 0 {
+                break;
+            }
+            let wanted = shape[axis].div_ceil(extents[axis]);
+            joined[axis] = wanted.min(room);
+            extents[axis] = (extents[axis] * joined[axis]).min(shape[axis].max(1));
+            if joined[axis] < wanted {
+                break;
+            }
+        }
+    }
+    let axes = hint.axes().iter().enumerate().map(|(axis, chunks)| match chunks {
+        _ if cut[axis] => AxisChunks::regular(shape[axis], extents[axis]),
+        AxisChunks::Regular { len, chunk } => AxisChunks::regular(*len, chunk * joined[axis]),
+        AxisChunks::Irregular(_) => join(chunks, extents[axis]),
+    });
+    Chunks::new(axes.collect())
+}
+
+/// Neighbouring chunks joined while they hold at most `extent` indices.
+fn join(chunks: &AxisChunks, extent: usize) -> AxisChunks {
+    let mut sizes: Vec<usize> = Vec::new();
+    for index in 0..chunks.count() {
+        let n = chunks.span(index).1;
+        match sizes.last_mut() {
+            Some(last) if *last + n <= extent => *last += n,
+            _ => sizes.push(n),
+        }
+    }
+    AxisChunks::from_sizes(&sizes)
+}
+
+/// The grid with more cuts.
+pub(crate) fn refine(grid: &Chunks, starts: &[BTreeSet<usize>]) -> Chunks {
+    let axes = grid.axes().iter().zip(starts).map(|(axis, starts)| {
+        if starts.is_empty() {
+            return axis.clone();
+        }
+        let mut bounds: BTreeSet<usize> = starts.clone();
+        bounds.extend((0..axis.count()).map(|c| axis.span(c).0));
+        bounds.insert(axis.len());
+        bounds.insert(0);
+        let bounds: Vec<usize> = bounds.into_iter().collect();
+        AxisChunks::from_sizes(&bounds.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>())
+    });
+    Chunks::new(axes.collect())
+}
+
+/// The common refinement of two grids of one shape.
+pub(crate) fn common(a: &Chunks, b: &Chunks) -> Chunks {
+    let starts: Vec<BTreeSet<usize>> = a
+        .axes()
+        .iter()
+        .zip(b.axes())
+        .map(|(a, b)| {
+            if a == b || b.count() == 1 {
+                return BTreeSet::new();
+            }
+            (1..b.count()).map(|c| b.span(c).0).collect()
+        })
+        .collect();
+    refine(a, &starts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_chunks_are_joined_inner_axes_first() {
+        let hint = Chunks::regular(&[100, 40, 50], &[1, 20, 25]);
+        assert_eq!(format!("{:?}", choose(&hint, 2000, 4000)), "[100/1, 40, 50]");
+        assert_eq!(format!("{:?}", choose(&hint, 10_000, 20_000)), "[100/5, 40, 50]");
+        assert_eq!(format!("{:?}", choose(&hint, 500, 4000)), "[100/1, 40/20, 50/25]");
+    }
+
+    #[test]
+    fn large_chunks_are_cut_outermost_first() {
+        let hint = Chunks::single(&[100, 40, 50]);
+        assert_eq!(format!("{:?}", choose(&hint, 4000, 6000)), "[100/3, 40, 50]");
+        assert_eq!(format!("{:?}", choose(&hint, 10, 120)), "[100/1, 40/2, 50]");
+        assert_eq!(choose(&Chunks::single(&[]), 1, 1).count(), 1);
+        assert_eq!(choose(&Chunks::single(&[0, 7]), 5, 5).shape(), [0, 7]);
+    }
+
+    #[test]
+    fn grids_refine_each_other() {
+        let a = Chunks::regular(&[10], &[4]);
+        let starts = [BTreeSet::from([5])];
+        assert_eq!(refine(&a, &starts), Chunks::from_sizes(&[10], &[vec![4, 1, 3, 2]]).unwrap());
+        let b = Chunks::regular(&[10], &[5]);
+        assert_eq!(common(&a, &b), Chunks::from_sizes(&[10], &[vec![4, 1, 3, 2]]).unwrap());
+        let ragged = Chunks::from_sizes(&[10], &[vec![1, 2, 3, 4]]).unwrap();
+        assert_eq!(choose(&ragged, 6, 100), Chunks::from_sizes(&[10], &[vec![6, 4]]).unwrap());
+    }
+}

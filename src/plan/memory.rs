@@ -1,0 +1,289 @@
+//! The memory proof: what a plan holds at most on each tier, told before the run.
+//!
+//! A stage's working set is the number of workers times what one task holds (input buffers, what
+//! a reader needs beside them, output blocks, register strips), plus the states of reductions and
+//! arrays that must lie whole in memory. Other arrays alive during a stage may leave for the disk.
+//! The session reserves exactly these terms, so the proof is an upper bound that is kept.
+
+use super::stage::{Feed, Input, PlanArray, Stage, StageKind};
+use crate::geometry::{AxisMap, Region};
+use crate::store::{Pool, Sink};
+use crate::{Error, Result, human_bytes};
+use std::fmt;
+use std::sync::Arc;
+use tilewise_kernels::reduce::State;
+
+/// One named part of a working set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Term {
+    /// What holds the bytes.
+    pub what: String,
+    /// How many, all workers together.
+    pub bytes: u64,
+}
+
+/// What one stage holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StageMemory {
+    /// Tasks that run at once.
+    pub workers: usize,
+    /// Its working set in host memory.
+    pub terms: Vec<Term>,
+    /// Arrays alive during the stage that may leave for the disk.
+    pub spillable: u64,
+}
+
+/// The proof of a plan.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MemoryProof {
+    /// One entry per stage, in order.
+    pub stages: Vec<StageMemory>,
+    /// Most bytes in host memory at once.
+    pub host: u64,
+    /// Most bytes in spill files at once.
+    pub disk: u64,
+    /// The budget it was made for.
+    pub budget: u64,
+}
+
+/// Strips and tables that one running task holds beside its buffers.
+pub(crate) const TASK_SCRATCH: u64 = 1 << 20;
+
+impl StageMemory {
+    /// Bytes of the working set.
+    pub fn bytes(&self) -> u64 {
+        self.terms.iter().map(|t| t.bytes).sum()
+    }
+
+    /// The largest term.
+    pub fn largest(&self) -> Option<&Term> {
+        self.terms.iter().max_by_key(|t| t.bytes)
+    }
+}
+
+/// Whether an input is used where it lies, without a copy.
+pub(crate) fn lies_in_memory(input: &Input, arrays: &[PlanArray]) -> bool {
+    match &input.feed {
+        Feed::Source(source) => source.in_memory().is_some(),
+        Feed::Array(id) => arrays[*id].grid.count() == 1,
+        Feed::Reshaped { .. } => false,
+    }
+}
+
+/// Whether picks along an axis behind the first are gathered piece by piece through a second buffer.
+fn gathers_inside(input: &Input) -> bool {
+    input.map.axes.iter().skip(1).any(|m| match m {
+        AxisMap::Table { .. } => true,
+        AxisMap::Affine { step, .. } => step.unsigned_abs() > 1,
+        AxisMap::Fixed(_) => false,
+    })
+}
+
+/// Bytes of one array.
+pub(crate) fn array_bytes(array: &PlanArray) -> u64 {
+    (array.shape.iter().product::<usize>() * array.dtype.size()) as u64
+}
+
+/// What one task over a block of these extents holds beside states: input buffers, readers'
+/// scratch, output blocks.
+pub(crate) fn task_terms(
+    stage: &Stage,
+    arrays: &[PlanArray],
+    sinks: &[Option<Arc<dyn Sink>>],
+    block: &[usize],
+) -> Vec<Term> {
+    let points: usize = block.iter().product();
+    let mut inputs = 0u64;
+    let mut readers = 0u64;
+    for variant in &stage.variants {
+        let mut copied = 0u64;
+        for input in variant.inputs.iter().filter(|i| !lies_in_memory(i, arrays)) {
+            let bound = input.map.bound(block, &input.shape);
+            let bytes = bound.iter().product::<usize>() * input.dtype.size();
+            copied += Pool::held_bytes(bytes);
+            if gathers_inside(input) {
+                copied += Pool::held_bytes(bytes);
+            }
+            if let Feed::Source(source) = input.feed.base() {
+                let region = if matches!(input.feed, Feed::Source(_)) {
+                    Region::new(vec![0; bound.len()], bound)
+                } else {
+                    Region::whole(source.shape())
+                };
+                readers = readers.max(source.scratch_bytes(&region) as u64);
+            }
+        }
+        inputs = inputs.max(copied);
+    }
+    let mut outputs = 0u64;
+    let mut writers = 0u64;
+    if !matches!(stage.kind, StageKind::Reduce { .. }) {
+        let extra = match &stage.kind {
+            StageKind::Custom(_) => {
+                let program = &stage.variants[0].program;
+                let values = program.outputs.iter().map(|o| program.insts[o.value()].dtype.size());
+                values.sum::<usize>() * points
+            }
+            _ => 0,
+        };
+        outputs += Pool::held_bytes(extra);
+        for &id in &stage.arrays {
+            outputs += Pool::held_bytes(points * arrays[id].dtype.size());
+            for sink in arrays[id].roots.iter().filter_map(|&r| sinks.get(r).and_then(Option::as_ref)) {
+                let region = Region::new(vec![0; block.len()], block.to_vec());
+                writers = writers.max(sink.scratch_bytes(&region) as u64);
+            }
+        }
+    }
+    [("input buffers", inputs), ("readers", readers), ("output blocks", outputs), ("writers", writers)]
+        .into_iter()
+        .filter(|(_, bytes)| *bytes > 0)
+        .map(|(what, bytes)| Term { what: what.into(), bytes })
+        .chain([Term { what: "register strips".into(), bytes: TASK_SCRATCH }])
+        .collect()
+}
+
+/// Bytes of all reduction states alive at once for blocks of these extents.
+pub(crate) fn state_bytes(stage: &Stage, block: &[usize], workers: usize) -> u64 {
+    let StageKind::Reduce { reductions, segments, .. } = &stage.kind else { return 0 };
+    let program = &stage.variants[0].program;
+    let len: usize = stage.state_shape(block).iter().product();
+    let one: u64 = reductions
+        .iter()
+        .zip(&program.outputs)
+        .map(|(r, out)| State::bytes_for(*r, program.insts[out.value()].dtype, len) as u64)
+        .sum();
+    let kept_blocks = kept_block_count(stage);
+    let live = if *segments > 1 { (segments + 1) * workers.min(kept_blocks) } else { workers };
+    one * live as u64
+}
+
+/// Number of blocks along kept axes.
+pub(crate) fn kept_block_count(stage: &Stage) -> usize {
+    let folded = stage.folded();
+    stage.grid.grid().iter().zip(folded).filter(|(_, f)| !f).map(|(n, _)| n).product()
+}
+
+impl MemoryProof {
+    /// The proof of a plan, whose stages have their workers chosen.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] with the term that breaks the budget and what would fit.
+    pub(crate) fn new(
+        stages: &[Stage],
+        workers: &[usize],
+        arrays: &[PlanArray],
+        sinks: &[Option<Arc<dyn Sink>>],
+        results: u64,
+        budget: u64,
+        disk_budget: u64,
+    ) -> Result<MemoryProof> {
+        let mut proof = MemoryProof { budget, ..MemoryProof::default() };
+        for (stage, &workers) in stages.iter().zip(workers) {
+            let block = stage.grid.largest();
+            let mut memory = StageMemory { workers, terms: Vec::new(), spillable: 0 };
+            for term in task_terms(stage, arrays, sinks, &block) {
+                memory.terms.push(Term { bytes: term.bytes * workers as u64, what: term.what });
+            }
+            let states = state_bytes(stage, &block, workers);
+            if states > 0 {
+                memory.terms.push(Term { what: "reduction states".into(), bytes: states });
+                let finished: u64 = stage.arrays.iter().map(|&id| tile_bytes(&arrays[id])).sum();
+                memory.terms.push(Term { what: "finished tiles".into(), bytes: finished * workers as u64 });
+            }
+            let pinned = pinned_bytes(stage, arrays);
+            if pinned > 0 {
+                memory.terms.push(Term { what: "arrays read in place".into(), bytes: pinned });
+            }
+            if results > 0 {
+                memory.terms.push(Term { what: "results".into(), bytes: results });
+            }
+            let alive = arrays.iter().filter(|a| a.made_by <= stage.id && stage.id <= a.last_use);
+            let alive: u64 = alive.filter(|a| a.stored).map(array_bytes).sum();
+            memory.spillable = alive.saturating_sub(pinned);
+            let need = memory.bytes();
+            if need > budget {
+                return Err(refusal(stage, &memory, budget));
+            }
+            let host = (need + memory.spillable).min(budget);
+            let disk = (need + memory.spillable).saturating_sub(budget);
+            if disk > disk_budget {
+                return Err(Error::Memory {
+                    tier: "disk",
+                    needed: disk,
+                    budget: disk_budget,
+                    term: format!(
+                        "stage {} keeps {} of arrays beside its working set; give more with --memory or spill space",
+                        stage.id,
+                        human_bytes(memory.spillable)
+                    ),
+                });
+            }
+            proof.host = proof.host.max(host);
+            proof.disk = proof.disk.max(disk);
+            proof.stages.push(memory);
+        }
+        Ok(proof)
+    }
+}
+
+/// Bytes of the largest tile of an array.
+fn tile_bytes(array: &PlanArray) -> u64 {
+    Pool::held_bytes(array.grid.largest().iter().product::<usize>() * array.dtype.size())
+}
+
+/// Bytes of arrays that a stage reads where they lie.
+pub(crate) fn pinned_bytes(stage: &Stage, arrays: &[PlanArray]) -> u64 {
+    let mut ids: Vec<usize> = stage
+        .variants
+        .iter()
+        .flat_map(|v| &v.inputs)
+        .filter(|i| lies_in_memory(i, arrays))
+        .filter_map(|i| if let Feed::Array(id) = i.feed { Some(id) } else { None })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.iter().map(|&id| array_bytes(&arrays[id])).sum()
+}
+
+/// The error for a stage that cannot fit.
+fn refusal(stage: &Stage, memory: &StageMemory, budget: u64) -> Error {
+    let needed = memory.bytes();
+    let largest = memory.largest().cloned().unwrap_or(Term { what: "nothing".into(), bytes: 0 });
+    let block = stage.grid.largest();
+    Error::Memory {
+        tier: "host",
+        needed,
+        budget,
+        term: format!(
+            "stage {} ({}) over blocks of {block:?} holds {} for {}; --memory {}MiB would do, or chunks of fewer elements",
+            stage.id,
+            stage.reason,
+            human_bytes(largest.bytes),
+            largest.what,
+            needed.div_ceil(1 << 20)
+        ),
+    }
+}
+
+impl fmt::Display for MemoryProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "memory: host {} of {}, disk {}",
+            human_bytes(self.host),
+            human_bytes(self.budget),
+            human_bytes(self.disk)
+        )?;
+        for (id, stage) in self.stages.iter().enumerate() {
+            let terms: Vec<String> =
+                stage.terms.iter().map(|t| format!("{} {}", t.what, human_bytes(t.bytes))).collect();
+            write!(f, "  stage {id}: {} workers, {}", stage.workers, terms.join(", "))?;
+            match stage.spillable {
+                0 => writeln!(f)?,
+                bytes => writeln!(f, "; {} may spill", human_bytes(bytes))?,
+            }
+        }
+        Ok(())
+    }
+}

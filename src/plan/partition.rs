@@ -1,0 +1,268 @@
+//! Partition: which expressions become arrays, and which of them share a stage.
+//!
+//! Elementwise ops and views never become arrays of their own: they are recomputed in each stage
+//! that reads them, which costs less than moving tiles. Barriers do: reductions, closures, what is
+//! reshaped after a view, a grid change that a compressed source would pay for many times, and
+//! costly values of a small array that is broadcast over a large one.
+//! Stages of the same depth, iteration space and source are merged, so that a source is read
+//! once for several outputs.
+
+use super::program::AxisRole;
+use super::stage::Feed;
+use crate::Result;
+use crate::expr::{Custom, Expr, Group, NodeKind};
+use crate::geometry::{AxisMap, Chunks};
+use std::collections::HashMap;
+use tilewise_kernels::Reduction;
+
+/// A stage before lowering.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    /// Stages of a smaller depth come first.
+    pub depth: usize,
+    /// What it does.
+    pub kind: SpecKind,
+    /// The expressions whose values its program computes, all of the iteration space's shape.
+    pub values: Vec<Expr>,
+    /// The expressions that its arrays stand for.
+    pub makes: Vec<Expr>,
+    /// Why it is a stage.
+    pub reason: &'static str,
+}
+
+/// What a stage does with its values.
+#[derive(Clone, Debug)]
+pub(crate) enum SpecKind {
+    /// Stores each.
+    Store,
+    /// Reduces each.
+    Reduce { reductions: Vec<Reduction>, axes: Vec<usize>, group: Option<Group> },
+    /// Hands them to a closure.
+    Custom(Custom),
+}
+
+/// Splits graphs into stage specs.
+#[derive(Default)]
+pub(crate) struct Partition {
+    /// Specs in order of discovery; dependencies come first.
+    pub specs: Vec<Spec>,
+    depths: HashMap<u128, usize>,
+    made: HashMap<u128, ()>,
+}
+
+/// A small array is computed once when it is broadcast over at least this many times its size.
+const BROADCAST_FACTOR: usize = 8;
+/// A compressed source is regridded through tiles when its chunks would be decoded this often.
+const REDECODE_FACTOR: f64 = 3.0;
+
+impl Partition {
+    /// Adds a root, which becomes an array.
+    pub fn root(&mut self, expr: &Expr) {
+        let depth = self.visit(expr);
+        if !self.is_array(expr) {
+            self.store(expr, depth, "output");
+        }
+    }
+
+    /// Whether the expression stands for an array or outside data.
+    fn is_array(&self, expr: &Expr) -> bool {
+        self.made.contains_key(&expr.id())
+    }
+
+    fn store(&mut self, expr: &Expr, depth: usize, reason: &'static str) {
+        self.push(Spec { depth, kind: SpecKind::Store, values: vec![expr.clone()], makes: vec![expr.clone()], reason });
+    }
+
+    fn push(&mut self, spec: Spec) {
+        for expr in &spec.makes {
+            self.made.insert(expr.id(), ());
+            self.depths.insert(expr.id(), spec.depth + 1);
+        }
+        self.specs.push(spec);
+    }
+
+    /// Makes specs for the barriers below `expr`; returns the depth at which it can be computed.
+    fn visit(&mut self, expr: &Expr) -> usize {
+        if let Some(&depth) = self.depths.get(&expr.id()) {
+            return depth;
+        }
+        let mut depth = expr.inputs.iter().map(|i| self.visit(i)).max().unwrap_or(0);
+        match &expr.kind {
+            NodeKind::Reduce { reduction, axes, group } => {
+                let kind = SpecKind::Reduce {
+                    reductions: vec![*reduction],
+                    axes: axes.clone(),
+                    group: group.clone(),
+                };
+                let (values, makes) = (vec![expr.inputs[0].clone()], vec![expr.clone()]);
+                self.push(Spec { depth, kind, values, makes, reason: "reduction" });
+                depth += 1;
+            }
+            NodeKind::Custom(custom) => {
+                let kind = SpecKind::Custom(custom.clone());
+                let (values, makes) = (expr.inputs.clone(), vec![expr.clone()]);
+                self.push(Spec { depth, kind, values, makes, reason: "user closure" });
+                depth += 1;
+            }
+            NodeKind::Reshape => {
+                let input = &expr.inputs[0];
+                if !matches!(input.kind, NodeKind::Source(_)) && !self.is_array(input) {
+                    self.store(input, depth, "reshaped after a view");
+                    depth += 1;
+                }
+            }
+            NodeKind::View(map) => {
+                let input = &expr.inputs[0];
+                let takes = map.axes.iter().any(|m| matches!(m, AxisMap::Table { .. }));
+                let repeated = expr.len() / input.len().max(1) >= BROADCAST_FACTOR;
+                let reason = if takes && holds_concat(input) {
+                    Some("taken from a concatenation")
+                } else if repeated && costs_more_than_a_load(input) {
+                    Some("computed once, broadcast many times")
+                } else {
+                    None
+                };
+                if let Some(reason) = reason
+                    && !self.is_array(input)
+                {
+                    self.store(input, depth, reason);
+                    depth += 1;
+                }
+            }
+            NodeKind::Rechunk if redecodes(&expr.inputs[0], &expr.chunks) => {
+                self.store(expr, depth, "rechunk of a compressed source");
+                depth += 1;
+            }
+            _ => {}
+        }
+        self.depths.insert(expr.id(), depth);
+        depth
+    }
+
+    /// The specs in running order, those that can share a pass merged.
+    pub fn merged(mut self) -> Vec<Spec> {
+        self.specs.sort_by_key(|s| s.depth);
+        let mut out: Vec<Spec> = Vec::new();
+        for spec in self.specs {
+            match out.iter_mut().find(|have| shares_pass(have, &spec)) {
+                Some(have) => have.absorb(spec),
+                None => out.push(spec),
+            }
+        }
+        out
+    }
+}
+
+impl Spec {
+    /// Takes in another spec of the same kind and iteration space.
+    fn absorb(&mut self, other: Spec) {
+        if let (SpecKind::Reduce { reductions, .. }, SpecKind::Reduce { reductions: more, .. }) =
+            (&mut self.kind, other.kind)
+        {
+            reductions.extend(more);
+        }
+        self.values.extend(other.values);
+        self.makes.extend(other.makes);
+    }
+
+    /// The role of each axis of the iteration space.
+    pub fn roles(&self) -> Vec<AxisRole> {
+        let rank = self.values[0].rank();
+        let SpecKind::Reduce { axes, group, .. } = &self.kind else { return vec![AxisRole::Keep; rank] };
+        (0..rank)
+            .map(|axis| match group {
+                Some(group) if group.axis == axis => AxisRole::Group { groups: group.groups },
+                _ if axes.contains(&axis) => AxisRole::Reduce,
+                _ => AxisRole::Keep,
+            })
+            .collect()
+    }
+}
+
+/// Whether two specs can run as one stage over one read of a common source.
+fn shares_pass(a: &Spec, b: &Spec) -> bool {
+    let kinds = match (&a.kind, &b.kind) {
+        (SpecKind::Store, SpecKind::Store) => a.reason == b.reason,
+        (
+            SpecKind::Reduce { axes: x, group: g, .. },
+            SpecKind::Reduce { axes: y, group: h, .. },
+        ) => x == y && g == h,
+        _ => false,
+    };
+    if !kinds || a.depth != b.depth || a.values[0].shape != b.values[0].shape {
+        return false;
+    }
+    let mine = leaves(&a.values);
+    leaves(&b.values).iter().any(|leaf| mine.contains(leaf))
+}
+
+/// The ids of the large leaves (sources and barriers) below some expressions.
+fn leaves(exprs: &[Expr]) -> Vec<u128> {
+    let mut stack: Vec<Expr> = exprs.to_vec();
+    let (mut seen, mut out) = (std::collections::HashSet::new(), Vec::new());
+    while let Some(expr) = stack.pop() {
+        if !seen.insert(expr.id()) {
+            continue;
+        }
+        match expr.kind {
+            NodeKind::Source(_) | NodeKind::Reduce { .. } | NodeKind::Custom(_) => out.push(expr.id()),
+            _ => stack.extend(expr.inputs.iter().cloned()),
+        }
+    }
+    out
+}
+
+/// Whether a concatenation lies between an expression and its leaves.
+fn holds_concat(expr: &Expr) -> bool {
+    match expr.kind {
+        NodeKind::Concat { .. } => true,
+        NodeKind::Reduce { .. } | NodeKind::Custom(_) | NodeKind::Reshape => false,
+        _ => expr.inputs.iter().any(holds_concat),
+    }
+}
+
+/// Whether computing an element takes more than a load and a cast.
+fn costs_more_than_a_load(expr: &Expr) -> bool {
+    match &expr.kind {
+        NodeKind::Op(_) => expr.inputs.iter().any(|i| !matches!(i.kind, NodeKind::Scalar(_))),
+        NodeKind::Cast | NodeKind::View(_) | NodeKind::Rechunk => costs_more_than_a_load(&expr.inputs[0]),
+        _ => false,
+    }
+}
+
+/// Whether reading by `grid` would decode a chunked source's chunks many times.
+fn redecodes(expr: &Expr, grid: &Chunks) -> bool {
+    match &expr.kind {
+        NodeKind::Source(source) => {
+            let compressed = source.stored_bytes() < (expr.len() * expr.dtype.size()) as u64;
+            let Some(chunk) = source.chunks().filter(|_| compressed) else { return false };
+            // A block of extent b touches about 1 + (b - 1) / c chunks of extent c along an axis.
+            let factor: f64 = grid
+                .largest()
+                .iter()
+                .zip(chunk)
+                .map(|(&b, &c)| (c as f64 + b as f64 - 1.0).max(c as f64) / b.max(1) as f64)
+                .product();
+            factor >= REDECODE_FACTOR
+        }
+        NodeKind::Op(_) | NodeKind::Cast => {
+            expr.inputs.iter().filter(|i| i.shape == expr.shape).any(|i| redecodes(i, grid))
+        }
+        _ => false,
+    }
+}
+
+/// The feed of an expression that exists as an array, given the arrays made so far.
+pub(crate) fn feed_of(expr: &Expr, feeds: &HashMap<u128, Feed>) -> Option<Feed> {
+    if let Some(feed) = feeds.get(&expr.id()) {
+        return Some(feed.clone());
+    }
+    match &expr.kind {
+        NodeKind::Source(source) => Some(Feed::Source(source.clone())),
+        NodeKind::Reshape => {
+            let of = feed_of(&expr.inputs[0], feeds)?;
+            Some(Feed::Reshaped { of: Box::new(of), from: expr.inputs[0].shape.clone() })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,55 @@
+//! What happens during a run, as plain records: all that progress bars, traces and reports read.
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A plan is made and proved; the run begins.
+    PlanReady {
+        /// Number of stages.
+        stages: usize,
+        /// Number of tasks of all stages.
+        tasks: u64,
+        /// Proved peak of host memory in bytes.
+        host_bytes: u64,
+    },
+    /// A stage begins.
+    StageStarted {
+        /// Its number.
+        stage: usize,
+        /// Its tasks.
+        tasks: u64,
+    },
+    /// A task is done.
+    TaskEnded {
+        /// Its stage.
+        stage: usize,
+        /// Its number in the stage.
+        task: u64,
+    },
+    /// A tile was written to the disk to make room.
+    TileSpilled {
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// A spilled tile was read back.
+    TileLoaded {
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// A device failed on a tile, which the CPU then computed.
+    DeviceFallback {
+        /// The stage.
+        stage: usize,
+        /// What the device said.
+        reason: String,
+    },
+    /// The run ended.
+    Finished {
+        /// Seconds from the start of the run.
+        seconds: f64,
+    },
+}
+
+/// Receives events; called from worker threads, so it must be quick.
+pub type Listener = dyn Fn(&Event) + Send + Sync;

@@ -1,0 +1,209 @@
+//! Reductions: kept blocks × folded blocks, in an order that fixes the bits.
+//!
+//! The folded blocks of each kept block are cut into a fixed number of runs. A run is fed block
+//! after block into one state by one worker; the states of the runs are merged in their order,
+//! whoever finishes first. So the result does not depend on the number of threads.
+
+use super::run::{Placement, Run};
+use super::{fetch, output};
+use crate::Result;
+use crate::device::{OutMut, Task};
+use crate::geometry::{Chunks, Region};
+use crate::plan::{Stage, StageKind};
+use crate::store::Reservation;
+use crate::{Error, geometry};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use tilewise_kernels::reduce::State;
+
+/// The states of one run, with the memory they hold.
+struct States {
+    states: Vec<State>,
+    _memory: Reservation,
+}
+
+/// A kept block whose runs come in.
+#[derive(Default)]
+struct Fold {
+    next: usize,
+    merged: Option<States>,
+    waiting: BTreeMap<usize, States>,
+}
+
+/// The kept blocks in work.
+#[derive(Default)]
+pub(super) struct Folds(Mutex<HashMap<usize, Fold>>);
+
+/// The blocks of a stage apart: those along kept and those along folded axes.
+struct Split {
+    kept: Chunks,
+    folded: Chunks,
+    is_folded: Vec<bool>,
+    segments: usize,
+}
+
+impl Split {
+    fn new(stage: &Stage) -> Split {
+        let is_folded = stage.folded();
+        let pick = |want: bool| {
+            let axes = stage.grid.axes().iter().zip(&is_folded).filter(|(_, f)| **f == want);
+            Chunks::new(axes.map(|(axis, _)| axis.clone()).collect())
+        };
+        let segments = match &stage.kind {
+            StageKind::Reduce { segments, .. } => *segments,
+            _ => 1,
+        };
+        Split { kept: pick(false), folded: pick(true), segments, is_folded }
+    }
+
+    /// The region of a kept and a folded block together.
+    fn region(&self, kept: &[usize], folded: &[usize]) -> Region {
+        let (k, f) = (self.kept.region(kept), self.folded.region(folded));
+        let (mut ki, mut fi) = (0, 0);
+        let (start, shape) = self
+            .is_folded
+            .iter()
+            .map(|&is_folded| {
+                let (region, at) = if is_folded { (&f, &mut fi) } else { (&k, &mut ki) };
+                *at += 1;
+                (region.start[*at - 1], region.shape[*at - 1])
+            })
+            .unzip();
+        Region { start, shape }
+    }
+}
+
+/// Number of items of a reduction: kept blocks times runs.
+pub(super) fn item_count(stage: &Stage) -> usize {
+    let split = Split::new(stage);
+    split.kept.count() * split.segments
+}
+
+/// Feeds one run and, when it is its turn, merges it; the last one hands the results on.
+pub(super) fn run_item(
+    run: &Run<'_>,
+    stage: &Stage,
+    placement: &Placement,
+    folds: &Folds,
+    item: usize,
+) -> Result<()> {
+    let split = Split::new(stage);
+    let (kept_number, segment) = (item / split.segments, item % split.segments);
+    let kept = split.kept.block(kept_number);
+    if split.kept.region(&kept).is_empty() {
+        return Ok(());
+    }
+    let mut states = new_states(run, stage, &split, &kept)?;
+    let count = split.folded.count();
+    for number in segment * count / split.segments..(segment + 1) * count / split.segments {
+        if run.cancelled.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        let block = split.region(&kept, &split.folded.block(number));
+        if !block.is_empty() {
+            feed(run, stage, placement, &block, &mut states.states)?;
+        }
+    }
+    let Some(done) = folds.arrive(kept_number, segment, split.segments, states) else { return Ok(()) };
+    finish(run, stage, &split, &kept, &done.states)
+}
+
+/// Fresh states for a kept block.
+fn new_states(run: &Run<'_>, stage: &Stage, split: &Split, kept: &[usize]) -> Result<States> {
+    let StageKind::Reduce { reductions, .. } = &stage.kind else {
+        return Err(Error::invalid("a stage without reductions cannot be folded"));
+    };
+    let program = &stage.variants[0].program;
+    let first = split.region(kept, &vec![0; split.folded.axes().len()]);
+    let len = geometry::element_count(&stage.state_shape(&first.shape))?;
+    let dtypes: Vec<_> = program.outputs.iter().map(|o| program.insts[o.value()].dtype).collect();
+    let bytes: usize = reductions.iter().zip(&dtypes).map(|(r, &d)| State::bytes_for(*r, d, len)).sum();
+    let memory = run.store.reserve("reduction states", bytes as u64)?;
+    let states = reductions
+        .iter()
+        .zip(dtypes)
+        .map(|(r, dtype)| State::new(*r, dtype, len).map_err(Error::Invalid))
+        .collect::<Result<_>>()?;
+    Ok(States { states, _memory: memory })
+}
+
+/// Feeds one block.
+fn feed(
+    run: &Run<'_>,
+    stage: &Stage,
+    placement: &Placement,
+    block: &Region,
+    states: &mut [State],
+) -> Result<()> {
+    let variant = stage.variant(&block.start);
+    let (held, bindings) = fetch::inputs(run, variant, block)?;
+    let buffers: Vec<&[u8]> = held.iter().map(fetch::Held::bytes).collect();
+    let labels = match &stage.kind {
+        StageKind::Reduce { labels: Some((axis, labels)), .. } => {
+            Some(&labels[block.start[*axis]..block.stop(*axis)])
+        }
+        _ => None,
+    };
+    let task = Task {
+        program: &variant.program,
+        shape: &block.shape,
+        origin: &block.start,
+        buffers: &buffers,
+        bindings: &bindings,
+        labels,
+    };
+    let mut outputs: Vec<OutMut<'_>> = states.iter_mut().map(OutMut::Reduce).collect();
+    run.execute(stage, placement, &task, &mut outputs)
+}
+
+impl Folds {
+    /// Takes in a run's states; returns the merged ones after the last run.
+    fn arrive(&self, kept: usize, segment: usize, segments: usize, states: States) -> Option<States> {
+        let mut folds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fold = folds.entry(kept).or_default();
+        fold.waiting.insert(segment, states);
+        while let Some(states) = fold.waiting.remove(&fold.next) {
+            match &mut fold.merged {
+                None => fold.merged = Some(states),
+                Some(merged) => {
+                    for (into, from) in merged.states.iter_mut().zip(&states.states) {
+                        into.merge(from);
+                    }
+                }
+            }
+            fold.next += 1;
+        }
+        if fold.next < segments {
+            return None;
+        }
+        folds.remove(&kept).and_then(|fold| fold.merged)
+    }
+}
+
+/// Turns merged states into tiles of the stage's arrays.
+fn finish(run: &Run<'_>, stage: &Stage, split: &Split, kept: &[usize], states: &[State]) -> Result<()> {
+    for (&array, state) in stage.arrays.iter().zip(states) {
+        let made = &run.plan.arrays[array];
+        let mut out = run.store.take("finished tiles", state.len() * made.dtype.size())?;
+        state.finish(&mut out, 0..state.len());
+        let place = made.grid.region(&made_block(stage, split, kept));
+        output::deliver(run, array, &place, out)?;
+    }
+    Ok(())
+}
+
+/// The block of the made array for a kept block: the grouped axis has one chunk.
+fn made_block(stage: &Stage, split: &Split, kept: &[usize]) -> Vec<usize> {
+    let grouped = match &stage.kind {
+        StageKind::Reduce { labels: Some((axis, _)), .. } => Some(*axis),
+        _ => None,
+    };
+    let mut next = kept.iter();
+    (0..split.is_folded.len())
+        .filter_map(|axis| match (split.is_folded[axis], grouped == Some(axis)) {
+            (false, _) => next.next().copied(),
+            (true, true) => Some(0),
+            (true, false) => None,
+        })
+        .collect()
+}
