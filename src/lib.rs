@@ -12,8 +12,10 @@ pub mod geometry;
 pub mod io;
 pub mod labelled;
 pub mod plan;
+pub mod session;
 pub mod store;
 
 pub use error::{Error, Result, human_bytes};
+pub use session::{Array, Session};
 pub use tilewise_kernels as kernels;
 pub use tilewise_kernels::{DType, Op, ReduceKind, Reduction, Scalar, bf16, f16};

@@ -12,6 +12,7 @@ mod structure;
 mod views;
 
 pub use create::Custom;
+pub(crate) use create::named;
 pub use views::SliceItem;
 
 use crate::geometry::{Chunks, IndexMap};

@@ -204,6 +204,9 @@ impl Builder {
         let room = limits.host.saturating_sub(fixed);
         let whole_chunks = self.reads_whole_chunks(&stage, sinks);
 
+        if let StageKind::Custom(_) = stage.kind {
+            return self.fit_exactly(stage, spec, &hint, &starts, sinks, room, limits);
+        }
         let mut bytes = target;
         let mut limit = if whole_chunks { (room as usize / NOMINAL_WORKERS).max(bytes) } else { bytes };
         loop {
@@ -228,6 +231,27 @@ impl Builder {
             limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
             bytes = bytes.min(limit);
         }
+    }
+
+    /// A closure sees exactly the chunks that its user asked for.
+    fn fit_exactly(
+        &mut self,
+        mut stage: Stage,
+        spec: &Spec,
+        chunks: &Chunks,
+        starts: &[std::collections::BTreeSet<usize>],
+        sinks: &[Option<Arc<dyn Sink>>],
+        room: u64,
+        limits: Limits,
+    ) -> Result<usize> {
+        stage.grid = grid::refine(chunks, starts);
+        let block = stage.grid.largest();
+        let terms = memory::task_terms(&stage, &self.arrays, sinks, &block);
+        let task: u64 = terms.iter().map(|t| t.bytes).sum();
+        let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
+        self.place_arrays(&mut stage, spec);
+        self.stages.push(stage);
+        Ok(most as usize)
     }
 
     /// The grid that blocks should follow: the sink's, the asked-for, or the expression's chunks.

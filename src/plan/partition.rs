@@ -9,7 +9,6 @@
 
 use super::program::AxisRole;
 use super::stage::Feed;
-use crate::Result;
 use crate::expr::{Custom, Expr, Group, NodeKind};
 use crate::geometry::{AxisMap, Chunks};
 use std::collections::HashMap;

@@ -1,5 +1,8 @@
 //! What happens during a run, as plain records: all that progress bars, traces and reports read.
 
+use crate::store::{StoreObserver, TileKey};
+use std::sync::OnceLock;
+
 /// One thing that happened.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -49,6 +52,29 @@ pub enum Event {
         /// Seconds from the start of the run.
         seconds: f64,
     },
+}
+
+/// Who hears events, once somebody listens; it also tells of tiles that the store moves.
+#[derive(Default)]
+pub(super) struct Ear(pub OnceLock<Box<Listener>>);
+
+impl Ear {
+    /// Tells the listener, if any.
+    pub fn tell(&self, event: &Event) {
+        if let Some(listener) = self.0.get() {
+            listener(event);
+        }
+    }
+}
+
+impl StoreObserver for Ear {
+    fn spilled(&self, _: TileKey, bytes: u64) {
+        self.tell(&Event::TileSpilled { bytes });
+    }
+    fn loaded(&self, _: TileKey, bytes: u64) {
+        self.tell(&Event::TileLoaded { bytes });
+    }
+    fn dropped(&self, _: TileKey, _: u64) {}
 }
 
 /// Receives events; called from worker threads, so it must be quick.

@@ -31,7 +31,8 @@ pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffe
     }
     let tiles = made.grid.overlapping(block);
     if let [number] = tiles[..] {
-        return insert(run, array, number, data);
+        insert(run, array, number, data);
+        return Ok(());
     }
     for number in tiles {
         let tile = made.grid.region(&made.grid.block(number));
@@ -39,12 +40,12 @@ pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffe
         let from = tile.relative_to(&block.start);
         let at = vec![0; tile.rank()];
         copy_region(&data, &block.shape, &from, &mut piece, &tile.shape, &at, size);
-        insert(run, array, number, piece)?;
+        insert(run, array, number, piece);
     }
     Ok(())
 }
 
-fn insert(run: &Run<'_>, array: ArrayId, number: usize, tile: Buffer) -> Result<()> {
+fn insert(run: &Run<'_>, array: ArrayId, number: usize, tile: Buffer) {
     let key = TileKey { array: run.keys[array], block: number as u64 };
-    run.store.insert(key, tile, Origin::Spill)
+    run.store.insert(key, tile, Origin::Spill);
 }

@@ -4,7 +4,7 @@
 //! result on before it takes another, so what is alive is what the memory proof counted. A task
 //! that a GPU fails is run again on the CPU.
 
-use super::event::{Event, Listener};
+use super::event::{Ear, Event};
 use super::next_use::NextUse;
 use super::report::StageReport;
 use super::{fetch, fold, output};
@@ -45,7 +45,7 @@ pub(super) struct Run<'a> {
     pub results: Vec<Option<Mutex<&'a mut [u8]>>>,
     pub counters: Counters,
     pub cancelled: &'a AtomicBool,
-    pub listener: Option<&'a Listener>,
+    pub ear: &'a Ear,
     pub next_use: Arc<NextUse>,
 }
 
@@ -89,9 +89,7 @@ impl Run<'_> {
 
     /// Tells the listener.
     pub fn tell(&self, event: &Event) {
-        if let Some(listener) = self.listener {
-            listener(event);
-        }
+        self.ear.tell(event);
     }
 
     /// Runs one stage.
@@ -158,10 +156,13 @@ impl Run<'_> {
         if workers == 1 {
             drain();
         } else {
-            self.pool.scope(|scope| {
-                for _ in 0..workers {
-                    scope.spawn(|_| drain());
-                }
+            // This thread holds the results' memory while it waits for the workers.
+            self.store.while_blocked(|| {
+                self.pool.scope(|scope| {
+                    for _ in 0..workers {
+                        scope.spawn(|_| drain());
+                    }
+                });
             });
         }
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {

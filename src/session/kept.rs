@@ -1,0 +1,92 @@
+//! Persisted arrays: tiles that stay in the store, read like any source.
+
+use crate::geometry::{Chunks, Region};
+use crate::plan::PlanArray;
+use crate::store::{Source, TileKey, TileStore, copy_region};
+use crate::{Error, Result};
+use std::fmt;
+use tilewise_kernels::DType;
+
+/// The tiles of one array; dropping it removes them.
+pub(super) struct KeptTiles {
+    store: TileStore,
+    key: u64,
+    shape: Vec<usize>,
+    chunk: Vec<usize>,
+    dtype: DType,
+    grid: Chunks,
+}
+
+impl KeptTiles {
+    /// The tiles of `array`, which the store has under `key`.
+    pub fn new(store: TileStore, key: u64, array: &PlanArray) -> KeptTiles {
+        KeptTiles {
+            store,
+            key,
+            shape: array.shape.clone(),
+            chunk: array.grid.largest(),
+            dtype: array.dtype,
+            grid: array.grid.clone(),
+        }
+    }
+}
+
+impl Source for KeptTiles {
+    fn name(&self) -> String {
+        format!("persisted array {}", self.key)
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn chunks(&self) -> Option<&[usize]> {
+        Some(&self.chunk)
+    }
+
+    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        for number in self.grid.overlapping(region) {
+            let place = self.grid.region(&self.grid.block(number));
+            let Some(part) = place.intersect(region) else { continue };
+            let key = TileKey { array: self.key, block: number as u64 };
+            let tile = self.store.get(key)?.ok_or_else(|| {
+                Error::Device(format!("tile {number} of {} is not in the store", self.name()))
+            })?;
+            let from = part.relative_to(&place.start);
+            let at = part.relative_to(&region.start).start;
+            copy_region(&tile, &place.shape, &from, out, &region.shape, &at, self.dtype.size());
+        }
+        Ok(())
+    }
+
+    fn scratch_bytes(&self, _: &Region) -> usize {
+        // A spilled tile is read back whole.
+        self.chunk.iter().product::<usize>() * self.dtype.size()
+    }
+
+    fn stored_bytes(&self) -> u64 {
+        (self.shape.iter().product::<usize>() * self.dtype.size()) as u64
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.key
+    }
+}
+
+impl fmt::Debug for KeptTiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.name(), self.grid)
+    }
+}
+
+impl Drop for KeptTiles {
+    fn drop(&mut self) {
+        for block in 0..self.grid.count() as u64 {
+            self.store.remove(TileKey { array: self.key, block });
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Sessions: devices, store and threads under one roof, and what can be asked of them.
+//!
+//! [`Session::compute`] gives results in memory, [`Session::store`] streams to sinks,
+//! [`Session::persist`] keeps tiles in the store; each makes a plan, proves its memory and runs it.
+
+mod array;
+mod array_ops;
+mod array_shape;
+mod config;
+mod event;
+mod fetch;
+mod fold;
+mod kept;
+mod next_use;
+mod output;
+mod place;
+mod report;
+mod run;
+
+pub use array::{Array, IntoOperand};
+pub use array_shape::{ChunkSpec, s};
+pub use config::{Config, DeviceChoice};
+pub use event::{Event, Listener};
+pub use report::{Report, StageReport};
+
+use crate::expr::Expr;
+use crate::plan::{Destination, Limits, Plan, Root};
+use crate::store::{Sink, TileKey, TileStore, peak_rss};
+use crate::{Error, Result};
+use event::Ear;
+use kept::KeptTiles;
+use next_use::NextUse;
+use place::Devices;
+use run::{Counters, Run};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tilewise_kernels::Element;
+
+/// A handle of a session; clones share it.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    limits: Limits,
+    store: TileStore,
+    pool: rayon::ThreadPool,
+    devices: Devices,
+    next_array: AtomicU64,
+    cancelled: AtomicBool,
+    ear: Arc<Ear>,
+    last: Mutex<Option<Report>>,
+    /// One run at a time: a plan's proof counts on the whole budget.
+    running: Mutex<()>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session under that configuration.
+    ///
+    /// # Errors
+    /// A spill folder that cannot be used; a device that is not there.
+    pub fn new(config: Config) -> Result<Session> {
+        let limits = Limits { host: config.host_budget(), disk: config.disk_budget(), workers: config.workers() };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(limits.workers)
+            .thread_name(|n| format!("tilewise-{n}"))
+            .build()
+            .map_err(|e| Error::Device(format!("cannot start {} worker threads: {e}", limits.workers)))?;
+        let ear = Arc::new(Ear::default());
+        let store = config.open_store(ear.clone())?;
+        let devices = Devices::open(config.device)?;
+        Ok(Session {
+            inner: Arc::new(Inner {
+                config,
+                limits,
+                store,
+                pool,
+                devices,
+                next_array: AtomicU64::new(0),
+                cancelled: AtomicBool::new(false),
+                ear,
+                last: Mutex::new(None),
+                running: Mutex::new(()),
+            }),
+        })
+    }
+
+    /// The session that [`Array::compute`] and its like use.
+    ///
+    /// # Errors
+    /// As [`Session::new`] with the default configuration.
+    pub fn global() -> Result<Session> {
+        static GLOBAL: Mutex<Option<Session>> = Mutex::new(None);
+        let mut global = GLOBAL.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = &*global {
+            return Ok(session.clone());
+        }
+        let session = Session::new(Config::default())?;
+        *global = Some(session.clone());
+        Ok(session)
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// What plans may use.
+    pub fn limits(&self) -> Limits {
+        self.inner.limits
+    }
+
+    /// Calls `listener` for each event of later runs; the first one set stays.
+    pub fn on_event(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        let _ = self.inner.ear.0.set(Box::new(listener));
+    }
+
+    /// Ends the running computation before its next task with [`Error::Cancelled`]; later ones run.
+    pub fn cancel(&self) {
+        self.inner.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// What the last run did.
+    pub fn last_report(&self) -> Option<Report> {
+        self.inner.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The plan of some arrays handed to memory, without running it.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn plan(&self, arrays: &[&Array]) -> Result<Plan> {
+        let to = Destination::Result;
+        let roots: Vec<Root> =
+            arrays.iter().map(|a| Root { expr: a.expr().clone(), to: to.clone() }).collect();
+        Plan::new(&roots, self.inner.limits)
+    }
+
+    /// A plan as text, with the device of each stage.
+    pub fn explain(&self, plan: &Plan) -> String {
+        plan.explain(&|stage| self.inner.devices.place(stage).words)
+    }
+
+    /// The values of an array.
+    ///
+    /// # Errors
+    /// `T` is not the array's dtype; the memory bound; what reading and computing meet.
+    pub fn compute<T: Element>(&self, array: &Array) -> Result<ndarray::ArrayD<T>> {
+        let mut many = self.compute_many::<T>(&[array])?;
+        many.pop().ok_or_else(|| Error::invalid("nothing to compute"))
+    }
+
+    /// The values of several arrays of one dtype, computed together: what they share is read once.
+    ///
+    /// # Errors
+    /// As [`Session::compute`].
+    pub fn compute_many<T: Element>(&self, arrays: &[&Array]) -> Result<Vec<ndarray::ArrayD<T>>> {
+        if let Some(other) = arrays.iter().find(|a| a.dtype() != T::DTYPE) {
+            return Err(Error::invalid(format!(
+                "the array has dtype {}, not {}; use astype first",
+                other.dtype(),
+                T::DTYPE
+            )));
+        }
+        let mut values: Vec<Vec<T::Stored>> =
+            arrays.iter().map(|a| vec![T::Stored::default(); a.len()]).collect();
+        let bytes = values.iter_mut().map(|v| bytemuck::cast_slice_mut::<T::Stored, u8>(v)).collect();
+        self.compute_into(arrays, bytes)?;
+        arrays
+            .iter()
+            .zip(values)
+            .map(|(array, stored)| {
+                let elements: Vec<T> = stored.into_iter().map(T::load).collect();
+                ndarray::ArrayD::from_shape_vec(array.shape(), elements)
+                    .map_err(|e| Error::invalid(format!("shape {:?}: {e}", array.shape())))
+            })
+            .collect()
+    }
+
+    /// Computes arrays of any dtypes into the caller's memory, dense and row-major.
+    ///
+    /// # Errors
+    /// As [`Session::compute`]; a buffer of another size.
+    pub fn compute_into(&self, arrays: &[&Array], out: Vec<&mut [u8]>) -> Result<()> {
+        for (array, out) in arrays.iter().zip(&out) {
+            if out.len() != array.len() * array.dtype().size() {
+                return Err(Error::invalid(format!(
+                    "a buffer of {} bytes for an array of {}",
+                    out.len(),
+                    array.len() * array.dtype().size()
+                )));
+            }
+        }
+        let roots = arrays
+            .iter()
+            .map(|a| Root { expr: a.expr().clone(), to: Destination::Result })
+            .collect::<Vec<_>>();
+        self.run(&roots, out.into_iter().map(Some).collect()).map(drop)
+    }
+
+    /// Streams arrays to sinks in one run, within the memory bound.
+    ///
+    /// # Errors
+    /// A sink of another shape or dtype; as [`Session::compute`].
+    pub fn store(&self, outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<()> {
+        let roots = sink_roots(outputs)?;
+        let none = roots.iter().map(|_| None).collect();
+        self.run(&roots, none).map(drop)
+    }
+
+    /// The plan of [`Session::store`], without running it.
+    ///
+    /// # Errors
+    /// As [`Session::store`].
+    pub fn plan_store(&self, outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<Plan> {
+        Plan::new(&sink_roots(outputs)?, self.inner.limits)
+    }
+
+    /// Computes an array and keeps its tiles in the store, where they may be spilled. The result
+    /// reads them; they go when its last clone goes.
+    ///
+    /// # Errors
+    /// As [`Session::compute`].
+    pub fn persist(&self, array: &Array) -> Result<Array> {
+        let roots = [Root { expr: array.expr().clone(), to: Destination::Keep }];
+        let (plan, keys) = self.run(&roots, vec![None])?;
+        let id = plan.roots[0];
+        let kept = KeptTiles::new(self.inner.store.clone(), keys[id], &plan.arrays[id]);
+        Ok(Array::from_expr(Expr::source(Arc::new(kept))?))
+    }
+
+    /// Plans and runs; returns the plan and the store's numbers of its arrays.
+    fn run(&self, roots: &[Root], results: Vec<Option<&mut [u8]>>) -> Result<(Plan, Vec<u64>)> {
+        let inner = &*self.inner;
+        let _one = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.cancelled.store(false, Ordering::Relaxed);
+        let started = Instant::now();
+        let plan = Plan::new(roots, inner.limits)?;
+        let plan_seconds = started.elapsed().as_secs_f64();
+        let result_bytes: usize = results.iter().flatten().map(|r| r.len()).sum();
+        let _results = inner.store.reserve("results", result_bytes as u64)?;
+        let keys: Vec<u64> =
+            plan.arrays.iter().map(|_| inner.next_array.fetch_add(1, Ordering::Relaxed)).collect();
+        let next_use = Arc::new(NextUse::new(&plan, &keys));
+        let order = next_use.clone();
+        inner.store.set_next_use(Arc::new(move |key: TileKey| order.position(key)));
+        let before = inner.store.counts();
+        let run = Run {
+            plan: &plan,
+            store: &inner.store,
+            pool: &inner.pool,
+            cpu: inner.devices.cpu(),
+            keys: keys.clone(),
+            results: results.into_iter().map(|r| r.map(Mutex::new)).collect(),
+            counters: Counters::default(),
+            cancelled: &inner.cancelled,
+            ear: &inner.ear,
+            next_use,
+        };
+        run.tell(&Event::PlanReady {
+            stages: plan.stages.len(),
+            tasks: plan.stages.iter().map(|s| s.grid.count() as u64).sum(),
+            host_bytes: plan.memory.host,
+        });
+        let stages = run.run(&|stage| inner.devices.place(stage))?;
+        let after = inner.store.counts();
+        let seconds = started.elapsed().as_secs_f64();
+        run.tell(&Event::Finished { seconds });
+        drop(run);
+        let report = Report {
+            stages,
+            seconds,
+            plan_seconds,
+            host_budget: inner.limits.host,
+            host_proved: plan.memory.host,
+            host_peak: inner.store.budget().peak(),
+            rss_peak: peak_rss(),
+            gpu_peak: inner.devices.gpu_peak(),
+            spilled_bytes: after.spilled - before.spilled,
+            loaded_bytes: after.loaded - before.loaded,
+        };
+        *inner.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+        Ok((plan, keys))
+    }
+}
+
+/// The roots of arrays that go to sinks.
+fn sink_roots(outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<Vec<Root>> {
+    outputs
+        .iter()
+        .map(|(array, sink)| {
+            if sink.shape() != array.shape() || sink.dtype() != array.dtype() {
+                return Err(Error::invalid(format!(
+                    "{} takes {} {:?}, the array is {} {:?}",
+                    sink.name(),
+                    sink.dtype(),
+                    sink.shape(),
+                    array.dtype(),
+                    array.shape()
+                )));
+            }
+            Ok(Root { expr: array.expr().clone(), to: Destination::Sink(sink.clone()) })
+        })
+        .collect()
+}
+
+/// The device a session would use for a program, for messages.
+impl Session {
+    /// The names of its devices, the CPU last.
+    pub fn devices(&self) -> Vec<String> {
+        self.inner.devices.names()
+    }
+}
+
