@@ -117,7 +117,11 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
                     let mean = Reduction::new(ReduceKind::Mean);
                     let m = x.reduce(mean, Some(&[axis as isize]), true).unwrap();
                     let n = v.map_axis(Axis(axis), |l| reduce_lane(ReduceKind::Mean, &l.to_vec()));
-                    let n = n.insert_axis(Axis(axis)).broadcast(IxDyn(&shape)).unwrap().to_owned();
+                    let n = n
+                        .insert_axis(Axis(axis))
+                        .broadcast(IxDyn(&shape))
+                        .unwrap()
+                        .to_owned();
                     let mut out = v.clone();
                     out.zip_mut_with(&n, |a, b| *a = f(*a, *b));
                     (x.apply(op, &[&m]).unwrap(), out)
@@ -136,7 +140,11 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
         Step::Slice(axis, start, stop, step) => {
             let axis = pick(*axis)?;
             let mut items = vec![s(None, None, None); axis];
-            items.push(s(Some(*start as isize), Some(*stop as isize), Some(*step as isize)));
+            items.push(s(
+                Some(*start as isize),
+                Some(*stop as isize),
+                Some(*step as isize),
+            ));
             let n = shape[axis] as i64;
             let wrap = |i: i64| if i < 0 { i + n } else { i };
             let mut picks = Vec::new();
@@ -161,7 +169,11 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
         Step::Flip(axis) => {
             let axis = pick(*axis)?;
             let flipped = v.slice_each_axis(|ax| {
-                if ax.axis == Axis(axis) { ndarray::Slice::new(0, None, -1) } else { ndarray::Slice::from(..) }
+                if ax.axis == Axis(axis) {
+                    ndarray::Slice::new(0, None, -1)
+                } else {
+                    ndarray::Slice::from(..)
+                }
             });
             (x.flip(&[axis as isize]).unwrap(), flipped.to_owned())
         }
@@ -169,11 +181,17 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
             let axis = pick(*axis).filter(|&a| shape[a] > 0)?;
             let picks: Vec<usize> = picks.iter().map(|p| p % shape[axis]).collect();
             let indices: Vec<i64> = picks.iter().map(|&p| p as i64).collect();
-            (x.take(&indices, axis as isize).unwrap(), v.select(Axis(axis), &picks))
+            (
+                x.take(&indices, axis as isize).unwrap(),
+                v.select(Axis(axis), &picks),
+            )
         }
         Step::Broadcast(n) => {
             let to: Vec<usize> = [*n].iter().chain(&shape).copied().collect();
-            (x.broadcast_to(&to).unwrap(), v.broadcast(IxDyn(&to)).unwrap().to_owned())
+            (
+                x.broadcast_to(&to).unwrap(),
+                v.broadcast(IxDyn(&to)).unwrap().to_owned(),
+            )
         }
         Step::Concat(axis) => {
             let axis = pick(*axis)?;
@@ -186,12 +204,18 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
             let axis = pick(*axis)?;
             let n = shape[axis] as i64;
             let picks: Vec<usize> = (0..n).map(|i| (i - shift).rem_euclid(n) as usize).collect();
-            (x.roll(*shift, axis as isize).unwrap(), v.select(Axis(axis), &picks))
+            (
+                x.roll(*shift, axis as isize).unwrap(),
+                v.select(Axis(axis), &picks),
+            )
         }
         Step::Repeat(axis, count) => {
             let axis = pick(*axis)?;
             let picks: Vec<usize> = (0..shape[axis] * count).map(|i| i / count).collect();
-            (x.repeat(*count, axis as isize).unwrap(), v.select(Axis(axis), &picks))
+            (
+                x.repeat(*count, axis as isize).unwrap(),
+                v.select(Axis(axis), &picks),
+            )
         }
         Step::Reshape(way) => {
             let total = v.len();
@@ -199,16 +223,24 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
                 0 => vec![total],
                 1 if total % 2 == 0 => vec![2, total / 2],
                 1 => vec![1, total],
-                _ => (1..=4).rev().find(|d| total.is_multiple_of(*d)).map(|d| vec![total / d, d])?,
+                _ => (1..=4)
+                    .rev()
+                    .find(|d| total.is_multiple_of(*d))
+                    .map(|d| vec![total / d, d])?,
             };
             let signed: Vec<isize> = to.iter().map(|&n| n as isize).collect();
             let flat: Vec<f64> = v.iter().copied().collect();
-            (x.reshape(&signed).unwrap(), ArrayD::from_shape_vec(to, flat).unwrap())
+            (
+                x.reshape(&signed).unwrap(),
+                ArrayD::from_shape_vec(to, flat).unwrap(),
+            )
         }
         Step::Rechunk(n) => (x.rechunk(&vec![ChunkSpec::Size(*n); rank]).unwrap(), v.clone()),
         Step::Reduce(kind, axis, keepdims) => {
             let axis = pick(*axis).filter(|&a| shape[a] > 0)?;
-            let got = x.reduce(Reduction::new(*kind), Some(&[axis as isize]), *keepdims).unwrap();
+            let got = x
+                .reduce(Reduction::new(*kind), Some(&[axis as isize]), *keepdims)
+                .unwrap();
             let mut want = v.map_axis(Axis(axis), |lane| reduce_lane(*kind, &lane.to_vec()));
             if *keepdims {
                 want = want.insert_axis(Axis(axis));
@@ -219,7 +251,9 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
             let axis = pick(*axis)?;
             let labels = labels(shape[axis], *groups);
             let sum = Reduction::new(ReduceKind::Sum);
-            let got = x.group_reduce(sum, axis as isize, labels.clone(), *groups).unwrap();
+            let got = x
+                .group_reduce(sum, axis as isize, labels.clone(), *groups)
+                .unwrap();
             let mut to = shape.clone();
             to[axis] = *groups;
             let mut want = ArrayD::zeros(to);
@@ -237,7 +271,9 @@ fn leaf(shape: &[usize], seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     (0..shape.iter().product::<usize>())
         .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             ((state >> 40) % 64) as f64 / 4.0 - 8.0
         })
         .collect()
@@ -264,7 +300,7 @@ fn close(a: f64, b: f64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_expression_gives_the_naive_values(
@@ -323,7 +359,10 @@ fn several_outputs_share_one_read_and_keep_their_order() {
     let both = session.compute_many::<f64>(&[&max, &sum]).unwrap();
     let naive = ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap();
     assert_eq!(both[1], naive.sum_axis(Axis(0)));
-    assert_eq!(both[0], naive.map_axis(Axis(0), |l| reduce_lane(ReduceKind::Max, &l.to_vec())));
+    assert_eq!(
+        both[0],
+        naive.map_axis(Axis(0), |l| reduce_lane(ReduceKind::Max, &l.to_vec()))
+    );
     let report = session.last_report().unwrap();
     assert_eq!(report.stages.len(), 1);
     assert_eq!(report.stages[0].source_bytes, 40 * 6 * 5 * 8);
@@ -335,7 +374,9 @@ fn a_rechunk_larger_than_memory_spills_and_comes_back() {
     let values: Vec<f32> = (0..512 * 64 * 64).map(|i| (i % 65_521) as f32).collect();
     let source = FileLike::of("z", &shape, Some(&[4, 64, 64]), &values).compressed(1 << 20);
     let x = Array::from_source(source).unwrap();
-    let columns = x.rechunk(&[ChunkSpec::Whole, ChunkSpec::Size(8), ChunkSpec::Size(64)]).unwrap();
+    let columns = x
+        .rechunk(&[ChunkSpec::Whole, ChunkSpec::Size(8), ChunkSpec::Size(64)])
+        .unwrap();
     let last = columns
         .map_blocks::<f32, f32>("column maximum", |block, shape, _, out| {
             let inner = shape[1] * shape[2];
@@ -346,7 +387,12 @@ fn a_rechunk_larger_than_memory_spills_and_comes_back() {
         })
         .unwrap();
     let total = last.sum(&[0]).unwrap();
-    let config = Config { memory: Some(7 << 20), threads: Some(2), device: DeviceChoice::Cpu, ..Config::default() };
+    let config = Config {
+        memory: Some(7 << 20),
+        threads: Some(2),
+        device: DeviceChoice::Cpu,
+        ..Config::default()
+    };
     let session = Session::new(config).unwrap();
     let got = session.compute::<f32>(&total).unwrap();
     for (i, value) in got.iter().enumerate() {
@@ -354,7 +400,10 @@ fn a_rechunk_larger_than_memory_spills_and_comes_back() {
     }
     let report = session.last_report().unwrap();
     assert!(report.spilled_bytes > 0, "{report}");
-    assert!(report.host_peak <= report.host_proved && report.host_proved <= 7 << 20, "{report}");
+    assert!(
+        report.host_peak <= report.host_proved && report.host_proved <= 7 << 20,
+        "{report}"
+    );
 }
 
 #[test]
@@ -363,12 +412,23 @@ fn persisted_arrays_are_read_from_the_store() {
     let x = Array::from_source(FileLike::of("f", &[30, 20], Some(&[7, 20]), &values)).unwrap();
     let session = sessions().remove(0).1;
     let kept = session.persist(&(&x * 3).unwrap()).unwrap();
-    let again = session.compute::<f64>(&kept.slice(&[s(Some(3), Some(29), Some(5))]).unwrap()).unwrap();
-    let naive = ArrayD::from_shape_vec(IxDyn(&[30, 20]), values).unwrap().mapv(|v| v * 3.0);
+    let again = session
+        .compute::<f64>(&kept.slice(&[s(Some(3), Some(29), Some(5))]).unwrap())
+        .unwrap();
+    let naive = ArrayD::from_shape_vec(IxDyn(&[30, 20]), values)
+        .unwrap()
+        .mapv(|v| v * 3.0);
     let info: Vec<SliceInfoElem> = vec![(3..29).into(), (..).into()];
-    let want = naive.slice(&info[..]).slice_each_axis(|ax| {
-        if ax.axis == Axis(0) { ndarray::Slice::new(0, None, 5) } else { ndarray::Slice::from(..) }
-    }).to_owned();
+    let want = naive
+        .slice(&info[..])
+        .slice_each_axis(|ax| {
+            if ax.axis == Axis(0) {
+                ndarray::Slice::new(0, None, 5)
+            } else {
+                ndarray::Slice::from(..)
+            }
+        })
+        .to_owned();
     assert_eq!(again, want);
 }
 
@@ -379,9 +439,17 @@ fn errors_of_closures_and_dtypes_name_the_thing() {
     let text = session.compute::<f32>(&x).unwrap_err().to_string();
     assert!(text.contains("int32") && text.contains("float32"), "{text}");
     let fails = x
-        .map_blocks::<i32, i32>("doomed", |_, _, _, _| Err(tilewise::Error::invalid("no such luck")))
+        .map_blocks::<i32, i32>("doomed", |_, _, _, _| {
+            Err(tilewise::Error::invalid("no such luck"))
+        })
         .unwrap();
-    assert_eq!(session.compute::<i32>(&fails).unwrap_err().to_string(), "no such luck");
-    let text = format!("{}", (&x + &Array::from_vec(&[3], vec![1i32; 3]).unwrap()).unwrap_err());
+    assert_eq!(
+        session.compute::<i32>(&fails).unwrap_err().to_string(),
+        "no such luck"
+    );
+    let text = format!(
+        "{}",
+        (&x + &Array::from_vec(&[3], vec![1i32; 3]).unwrap()).unwrap_err()
+    );
     assert!(text.contains("[4]") && text.contains("[3]"), "{text}");
 }

@@ -10,7 +10,11 @@ use tilewise::plan::{Destination, Limits, Plan, Root};
 use tilewise::session::{Array, ChunkSpec, s};
 use tilewise::{DType, ReduceKind, Reduction};
 
-const LIMITS: Limits = Limits { host: 512 << 20, disk: 1 << 40, workers: 2 };
+const LIMITS: Limits = Limits {
+    host: 512 << 20,
+    disk: 1 << 40,
+    workers: 2,
+};
 
 /// 40 years of daily fields, one chunk a day.
 fn daily() -> Array {
@@ -24,31 +28,46 @@ fn months() -> Arc<[u32]> {
 }
 
 fn plan(arrays: &[&Array], limits: Limits) -> tilewise::Result<Plan> {
-    let root = |a: &&Array| Root { expr: a.expr().clone(), to: Destination::Result };
+    let root = |a: &&Array| Root {
+        expr: a.expr().clone(),
+        to: Destination::Result,
+    };
     Plan::new(&arrays.iter().map(root).collect::<Vec<_>>(), limits)
 }
 
 fn golden(name: &str, arrays: &[&Array], limits: Limits) {
     let text = plan(arrays, limits).unwrap().explain(&|_| "cpu".into());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.plan"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}.plan"));
     if std::env::var_os("TILEWISE_BLESS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let want = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, want, "{name}: run with TILEWISE_BLESS=1 and look at the diff");
+    assert_eq!(
+        text, want,
+        "{name}: run with TILEWISE_BLESS=1 and look at the diff"
+    );
 }
 
 /// Limits under which results of that many bytes leave 512 MiB.
 fn with_results(arrays: &[&Array]) -> Limits {
     let bytes: usize = arrays.iter().map(|a| a.len() * a.dtype().size()).sum();
-    Limits { host: LIMITS.host + bytes as u64, ..LIMITS }
+    Limits {
+        host: LIMITS.host + bytes as u64,
+        ..LIMITS
+    }
 }
 
 #[test]
 fn an_elementwise_chain_is_one_stage() {
     let x = daily();
     let celsius = (&x - 273.15).unwrap();
-    let clipped = celsius.apply("maximum", &[&0]).unwrap().apply("sqrt", &[]).unwrap();
+    let clipped = celsius
+        .apply("maximum", &[&0])
+        .unwrap()
+        .apply("sqrt", &[])
+        .unwrap();
     golden("chain", &[&clipped], with_results(&[&clipped]));
 }
 
@@ -65,25 +84,39 @@ fn a_monthly_anomaly_reads_the_source_twice() {
 #[test]
 fn mean_and_std_share_a_pass() {
     let x = daily();
-    golden("mean_std", &[&x.mean(&[0]).unwrap(), &x.std(&[0], 1).unwrap()], LIMITS);
+    golden(
+        "mean_std",
+        &[&x.mean(&[0]).unwrap(), &x.std(&[0], 1).unwrap()],
+        LIMITS,
+    );
 }
 
 #[test]
 fn packed_data_is_unpacked_in_the_kernel() {
     let source = FileLike::plan_only("p.nc:p", &[365, 721, 1440], DType::I16, Some(&[1, 721, 1440]));
     let raw = Array::from_source(source).unwrap();
-    let unpacked = (&(&raw.astype(DType::F64) * 0.01).unwrap() + 250.0).unwrap().astype(DType::F32);
+    let unpacked = (&(&raw.astype(DType::F64) * 0.01).unwrap() + 250.0)
+        .unwrap()
+        .astype(DType::F32);
     let nan = Array::scalar(f32::NAN);
     let missing = raw.apply("equal", &[&-32767]).unwrap();
     let masked = nan.where_(&missing, &unpacked).unwrap();
-    let mean = masked.reduce(Reduction::new(ReduceKind::Mean).skipna(true), Some(&[0]), false).unwrap();
+    let mean = masked
+        .reduce(Reduction::new(ReduceKind::Mean).skipna(true), Some(&[0]), false)
+        .unwrap();
     golden("packed", &[&mean], LIMITS);
 }
 
 #[test]
 fn concatenations_are_cut_not_copied() {
     let part = |name: &str, n: usize| {
-        Array::from_source(FileLike::plan_only(name, &[n, 90, 180], DType::F32, Some(&[1, 90, 180]))).unwrap()
+        Array::from_source(FileLike::plan_only(
+            name,
+            &[n, 90, 180],
+            DType::F32,
+            Some(&[1, 90, 180]),
+        ))
+        .unwrap()
     };
     let (a, b) = (part("a.nc:t", 100), part("b.nc:t", 50));
     let both = Array::concat(&[&a, &b], 0).unwrap();
@@ -105,15 +138,22 @@ fn small_costly_values_are_computed_once() {
 fn a_compressed_source_is_rechunked_through_tiles() {
     let source = FileLike::plan_only("z.nc:t", &[8760, 64, 128], DType::F32, Some(&[24, 64, 128]));
     let x = Array::from_source(source.compressed(100 << 20)).unwrap();
-    let columns = x.rechunk(&[ChunkSpec::Whole, ChunkSpec::Size(8), ChunkSpec::Size(16)]).unwrap();
-    let sorted_like = columns.map_blocks::<f32, f32>("column", |_, _, _, _| Ok(())).unwrap();
+    let columns = x
+        .rechunk(&[ChunkSpec::Whole, ChunkSpec::Size(8), ChunkSpec::Size(16)])
+        .unwrap();
+    let sorted_like = columns
+        .map_blocks::<f32, f32>("column", |_, _, _, _| Ok(()))
+        .unwrap();
     golden("rechunk", &[&sorted_like], with_results(&[&sorted_like]));
 }
 
 #[test]
 fn a_budget_too_small_is_refused_with_the_term_and_a_way_out() {
     let x = daily();
-    let tiny = Limits { host: 1 << 20, ..LIMITS };
+    let tiny = Limits {
+        host: 1 << 20,
+        ..LIMITS
+    };
     let error = plan(&[&x.mean(&[0]).unwrap()], tiny).unwrap_err().to_string();
     for part in ["host memory", "1.0 MiB allowed", "--memory", "stage 0"] {
         assert!(error.contains(part), "{error}");

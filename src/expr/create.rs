@@ -25,7 +25,11 @@ impl Custom {
     /// A closure under a name for plans and messages.
     pub fn new(name: impl Into<String>, run: Arc<BlockFn>) -> Custom {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Custom { name: name.into(), identity: NEXT.fetch_add(1, Ordering::Relaxed), run }
+        Custom {
+            name: name.into(),
+            identity: NEXT.fetch_add(1, Ordering::Relaxed),
+            run,
+        }
     }
 
     /// Its name.
@@ -71,7 +75,13 @@ impl Expr {
 
     /// One value, shape `[]`.
     pub fn scalar(value: Scalar) -> Expr {
-        Expr::node(NodeKind::Scalar(value), vec![], vec![], value.dtype(), Chunks::single(&[]))
+        Expr::node(
+            NodeKind::Scalar(value),
+            vec![],
+            vec![],
+            value.dtype(),
+            Chunks::single(&[]),
+        )
     }
 
     /// An array that holds `value` everywhere.
@@ -89,10 +99,18 @@ impl Expr {
     pub fn index(shape: &[usize], axis: usize) -> Result<Expr> {
         checked_bytes(shape, 8)?;
         if axis >= shape.len() {
-            return Err(Error::invalid(format!("axis {axis} is out of range for shape {shape:?}")));
+            return Err(Error::invalid(format!(
+                "axis {axis} is out of range for shape {shape:?}"
+            )));
         }
         let kind = NodeKind::Index { axis };
-        Ok(Expr::node(kind, vec![], shape.to_vec(), DType::I64, Chunks::single(shape)))
+        Ok(Expr::node(
+            kind,
+            vec![],
+            shape.to_vec(),
+            DType::I64,
+            Chunks::single(shape),
+        ))
     }
 
     /// `start, start + step, …`: `count` values in `dtype`, computed in f64 for floats and in
@@ -103,7 +121,9 @@ impl Expr {
     pub fn arange(start: Scalar, step: Scalar, count: usize, dtype: DType) -> Result<Expr> {
         let wide = if dtype.is_float() { DType::F64 } else { DType::I64 };
         if dtype == DType::Bool {
-            return Err(Error::invalid("arange has no bool; use astype(\"bool\") on its result"));
+            return Err(Error::invalid(
+                "arange has no bool; use astype(\"bool\") on its result",
+            ));
         }
         let index = Expr::index(&[count], 0)?.cast(wide);
         let scaled = Expr::op(named("multiply")?, &[index, Expr::scalar(step).cast(wide)])?;
@@ -116,7 +136,10 @@ impl Expr {
     /// When there is no input or shapes differ.
     pub fn custom(custom: Custom, inputs: &[Expr], dtype: DType) -> Result<Expr> {
         let Some(first) = inputs.first() else {
-            return Err(Error::invalid(format!("{}: map_blocks needs an array", custom.name())));
+            return Err(Error::invalid(format!(
+                "{}: map_blocks needs an array",
+                custom.name()
+            )));
         };
         if let Some(other) = inputs.iter().find(|i| i.shape != first.shape) {
             return Err(Error::invalid(format!(
@@ -128,7 +151,13 @@ impl Expr {
         }
         checked_bytes(&first.shape, dtype.size())?;
         let (shape, chunks) = (first.shape.clone(), first.chunks.clone());
-        Ok(Expr::node(NodeKind::Custom(custom), inputs.to_vec(), shape, dtype, chunks))
+        Ok(Expr::node(
+            NodeKind::Custom(custom),
+            inputs.to_vec(),
+            shape,
+            dtype,
+            chunks,
+        ))
     }
 
     /// A view by an index map; callers guarantee that every index it gives is in range.

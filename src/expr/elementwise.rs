@@ -15,8 +15,7 @@ impl Expr {
         let dtypes: Vec<DType> = args.iter().map(|a| a.dtype).collect();
         let signature = op.infer(&dtypes).map_err(Error::Invalid)?;
         let shapes: Vec<&[usize]> = args.iter().map(|a| &*a.shape).collect();
-        let shape =
-            broadcast_shapes(&shapes).map_err(|e| Error::invalid(format!("{}: {e}", op.name)))?;
+        let shape = broadcast_shapes(&shapes).map_err(|e| Error::invalid(format!("{}: {e}", op.name)))?;
         checked_bytes(&shape, 8)?;
         let inputs: Vec<Expr> = args
             .iter()
@@ -24,7 +23,13 @@ impl Expr {
             .map(|(arg, &dtype)| arg.cast(dtype).broadcast_to(&shape))
             .collect::<Result<_>>()?;
         let chunks = infer_chunks::elementwise(&shape, &inputs);
-        Ok(Expr::node(NodeKind::Op(op), inputs, shape, signature.result, chunks))
+        Ok(Expr::node(
+            NodeKind::Op(op),
+            inputs,
+            shape,
+            signature.result,
+            chunks,
+        ))
     }
 
     /// The array in another dtype. Floats truncate towards zero to integers, out of range

@@ -42,7 +42,11 @@ fn sliced(input: &AxisChunks, start: usize, step: isize, len: usize) -> AxisChun
             let below = |edge: usize| {
                 // Number of i whose index lies below `edge`, counted in rising index order.
                 let low = start.min(last);
-                if edge <= low { 0 } else { (edge - low).div_ceil(stride).min(len) }
+                if edge <= low {
+                    0
+                } else {
+                    (edge - low).div_ceil(stride).min(len)
+                }
             };
             below(lo + n) - below(lo)
         })

@@ -120,7 +120,11 @@ impl Expr {
             NodeKind::Index { axis } | NodeKind::Concat { axis } => axis.hash(&mut hasher),
             NodeKind::Op(op) => op.hash(&mut hasher),
             NodeKind::View(map) => map.hash(&mut hasher),
-            NodeKind::Reduce { reduction, axes, group } => (reduction, axes, group).hash(&mut hasher),
+            NodeKind::Reduce {
+                reduction,
+                axes,
+                group,
+            } => (reduction, axes, group).hash(&mut hasher),
             NodeKind::Custom(custom) => custom.identity().hash(&mut hasher),
             NodeKind::Rechunk => chunks.hash(&mut hasher),
             NodeKind::Cast | NodeKind::Reshape => {}
@@ -130,12 +134,25 @@ impl Expr {
         }
         shape.hash(&mut hasher);
         dtype.hash(&mut hasher);
-        Expr(Arc::new(Node { kind, inputs, shape, dtype, chunks, id: hasher.digest128() }))
+        Expr(Arc::new(Node {
+            kind,
+            inputs,
+            shape,
+            dtype,
+            chunks,
+            id: hasher.digest128(),
+        }))
     }
 
     /// The same node over other inputs of the same shapes and dtypes.
     pub(crate) fn with_inputs(&self, inputs: Vec<Expr>) -> Expr {
-        Expr::node(self.kind.clone(), inputs, self.shape.clone(), self.dtype, self.chunks.clone())
+        Expr::node(
+            self.kind.clone(),
+            inputs,
+            self.shape.clone(),
+            self.dtype,
+            self.chunks.clone(),
+        )
     }
 
     /// The hash of its content.
@@ -185,7 +202,11 @@ impl fmt::Debug for Expr {
             NodeKind::Cast => write!(f, "{}({args})", self.dtype.info().short),
             NodeKind::Op(op) => write!(f, "{}({args})", op.name),
             NodeKind::View(_) => write!(f, "view({args} -> {:?})", self.shape),
-            NodeKind::Reduce { reduction, axes, group } => {
+            NodeKind::Reduce {
+                reduction,
+                axes,
+                group,
+            } => {
                 let nan = if reduction.skipna { "nan" } else { "" };
                 match group {
                     Some(group) => write!(f, "{nan}{}({args}, {group:?})", reduction.kind.name()),

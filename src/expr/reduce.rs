@@ -13,12 +13,18 @@ impl Expr {
     /// An axis out of range or named twice; no element to reduce for one without identity.
     pub fn reduce(&self, reduction: Reduction, axes: Option<&[isize]>, keepdims: bool) -> Result<Expr> {
         let mut axes: Vec<usize> = match axes {
-            Some(axes) => axes.iter().map(|&a| normalize_axis(a, self.rank())).collect::<Result<_>>()?,
+            Some(axes) => axes
+                .iter()
+                .map(|&a| normalize_axis(a, self.rank()))
+                .collect::<Result<_>>()?,
             None => (0..self.rank()).collect(),
         };
         axes.sort_unstable();
         if axes.windows(2).any(|w| w[0] == w[1]) {
-            return Err(Error::invalid(format!("{}: an axis is named twice", reduction.kind.name())));
+            return Err(Error::invalid(format!(
+                "{}: an axis is named twice",
+                reduction.kind.name()
+            )));
         }
         let reduced_empty = axes.iter().any(|&a| self.shape[a] == 0);
         if reduced_empty && !reduction.has_identity() {
@@ -32,7 +38,11 @@ impl Expr {
         let shape: Vec<usize> = keep.iter().map(|&a| self.shape[a]).collect();
         let chunks = Chunks::new(keep.iter().map(|&a| self.chunks.axes()[a].clone()).collect());
         let dtype = reduction.result(self.dtype);
-        let kind = NodeKind::Reduce { reduction, axes: axes.clone(), group: None };
+        let kind = NodeKind::Reduce {
+            reduction,
+            axes: axes.clone(),
+            group: None,
+        };
         let mut out = Expr::node(kind, vec![self.clone()], shape, dtype, chunks);
         if keepdims {
             for axis in axes {
@@ -63,7 +73,9 @@ impl Expr {
             )));
         }
         if let Some(bad) = labels.iter().find(|&&l| l != u32::MAX && l as usize >= groups) {
-            return Err(Error::invalid(format!("group label {bad} is out of range for {groups} groups")));
+            return Err(Error::invalid(format!(
+                "group label {bad} is out of range for {groups} groups"
+            )));
         }
         let mut shape = self.shape.clone();
         shape[axis] = groups;
@@ -72,7 +84,17 @@ impl Expr {
         axes[axis] = AxisChunks::regular(groups, groups);
         let dtype = reduction.result(self.dtype);
         let group = Some(Group { axis, groups, labels });
-        let kind = NodeKind::Reduce { reduction, axes: vec![], group };
-        Ok(Expr::node(kind, vec![self.clone()], shape, dtype, Chunks::new(axes)))
+        let kind = NodeKind::Reduce {
+            reduction,
+            axes: vec![],
+            group,
+        };
+        Ok(Expr::node(
+            kind,
+            vec![self.clone()],
+            shape,
+            dtype,
+            Chunks::new(axes),
+        ))
     }
 }

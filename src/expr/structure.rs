@@ -41,7 +41,13 @@ impl Expr {
             .collect();
         axes[axis] = AxisChunks::from_sizes(&sizes);
         let kind = NodeKind::Concat { axis };
-        Ok(Expr::node(kind, parts.to_vec(), shape, first.dtype, Chunks::new(axes)))
+        Ok(Expr::node(
+            kind,
+            parts.to_vec(),
+            shape,
+            first.dtype,
+            Chunks::new(axes),
+        ))
     }
 
     /// The same elements in row-major order under another shape; one extent may be `-1`.
@@ -50,7 +56,11 @@ impl Expr {
     /// When the counts differ.
     pub fn reshape(&self, shape: &[isize]) -> Result<Expr> {
         let wrong = || {
-            Error::invalid(format!("cannot reshape {:?} ({} elements) to {shape:?}", self.shape, self.len()))
+            Error::invalid(format!(
+                "cannot reshape {:?} ({} elements) to {shape:?}",
+                self.shape,
+                self.len()
+            ))
         };
         let known: Vec<usize> = shape.iter().filter(|&&n| n >= 0).map(|&n| n as usize).collect();
         let known_count = element_count(&known)?;
@@ -59,7 +69,10 @@ impl Expr {
             return Err(wrong());
         }
         let fill = self.len().checked_div(known_count).unwrap_or(0);
-        let target: Vec<usize> = shape.iter().map(|&n| if n < 0 { fill } else { n as usize }).collect();
+        let target: Vec<usize> = shape
+            .iter()
+            .map(|&n| if n < 0 { fill } else { n as usize })
+            .collect();
         if element_count(&target)? != self.len() {
             return Err(wrong());
         }
@@ -70,7 +83,13 @@ impl Expr {
             return Ok(self.view(map));
         }
         let chunks = Chunks::single(&target);
-        Ok(Expr::node(NodeKind::Reshape, vec![self.clone()], target, self.dtype, chunks))
+        Ok(Expr::node(
+            NodeKind::Reshape,
+            vec![self.clone()],
+            target,
+            self.dtype,
+            chunks,
+        ))
     }
 
     /// The array under another chunk grid.
@@ -88,7 +107,13 @@ impl Expr {
         if chunks == self.chunks {
             return Ok(self.clone());
         }
-        Ok(Expr::node(NodeKind::Rechunk, vec![self.clone()], self.shape.clone(), self.dtype, chunks))
+        Ok(Expr::node(
+            NodeKind::Rechunk,
+            vec![self.clone()],
+            self.shape.clone(),
+            self.dtype,
+            chunks,
+        ))
     }
 
     /// New axis at `axis` along which the arrays are stacked.
@@ -124,7 +149,11 @@ impl Expr {
         }
         let part = |start: Option<isize>, stop: Option<isize>| {
             let mut items = vec![SliceItem::ALL; axis];
-            items.push(SliceItem::Slice { start, stop, step: None });
+            items.push(SliceItem::Slice {
+                start,
+                stop,
+                step: None,
+            });
             self.slice(&items)
         };
         Expr::concat(&[part(Some(cut), None)?, part(None, Some(cut))?], axis as isize)
@@ -179,8 +208,15 @@ fn unit_axes_only(from: &[usize], to: &[usize]) -> Option<IndexMap> {
         .iter()
         .map(|&n| match n {
             1 => Some(AxisMap::Fixed(0)),
-            _ => next.next().map(|axis| AxisMap::Affine { axis, start: 0, step: 1 }),
+            _ => next.next().map(|axis| AxisMap::Affine {
+                axis,
+                start: 0,
+                step: 1,
+            }),
         })
         .collect::<Option<Vec<_>>>()?;
-    Some(IndexMap { shape: to.to_vec(), axes })
+    Some(IndexMap {
+        shape: to.to_vec(),
+        axes,
+    })
 }

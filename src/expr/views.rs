@@ -29,7 +29,11 @@ pub enum SliceItem {
 
 impl SliceItem {
     /// `:`.
-    pub const ALL: SliceItem = SliceItem::Slice { start: None, stop: None, step: None };
+    pub const ALL: SliceItem = SliceItem::Slice {
+        start: None,
+        stop: None,
+        step: None,
+    };
 }
 
 /// First index, step and count of a Python slice over `len` indices.
@@ -39,12 +43,20 @@ fn resolve(start: Option<isize>, stop: Option<isize>, step: isize, len: usize) -
     if step > 0 {
         let first = wrap(start.unwrap_or(0)).clamp(0, n);
         let end = wrap(stop.unwrap_or(n)).clamp(0, n);
-        let count = if end > first { (end - first - 1) / step + 1 } else { 0 };
+        let count = if end > first {
+            (end - first - 1) / step + 1
+        } else {
+            0
+        };
         (first as usize, count as usize)
     } else {
         let first = wrap(start.unwrap_or(n - 1)).clamp(-1, n - 1);
         let end = stop.map_or(-1, |s| wrap(s).clamp(-1, n - 1));
-        let count = if first > end { (first - end - 1) / -step + 1 } else { 0 };
+        let count = if first > end {
+            (first - end - 1) / -step + 1
+        } else {
+            0
+        };
         (first.max(0) as usize, count as usize)
     }
 }
@@ -55,7 +67,10 @@ impl Expr {
     /// # Errors
     /// Too many items, an index out of range, a step of 0.
     pub fn slice(&self, items: &[SliceItem]) -> Result<Expr> {
-        let named = items.iter().filter(|i| matches!(i, SliceItem::Index(_) | SliceItem::Slice { .. })).count();
+        let named = items
+            .iter()
+            .filter(|i| matches!(i, SliceItem::Index(_) | SliceItem::Slice { .. }))
+            .count();
         let ellipses = items.iter().filter(|i| **i == SliceItem::Ellipsis).count();
         if named > self.rank() || ellipses > 1 {
             return Err(Error::invalid(format!(
@@ -67,14 +82,21 @@ impl Expr {
         if ellipses == 0 {
             items.push(SliceItem::Ellipsis);
         }
-        let mut map = IndexMap { shape: vec![], axes: vec![] };
+        let mut map = IndexMap {
+            shape: vec![],
+            axes: vec![],
+        };
         for item in items {
             let input = map.axes.len();
             match item {
                 SliceItem::NewAxis => map.shape.push(1),
                 SliceItem::Ellipsis => {
                     for extent in &self.shape[input..input + self.rank() - named] {
-                        map.axes.push(AxisMap::Affine { axis: map.shape.len(), start: 0, step: 1 });
+                        map.axes.push(AxisMap::Affine {
+                            axis: map.shape.len(),
+                            start: 0,
+                            step: 1,
+                        });
                         map.shape.push(*extent);
                     }
                 }
@@ -94,7 +116,11 @@ impl Expr {
                         return Err(Error::invalid(format!("slice step is 0 along axis {input}")));
                     }
                     let (start, count) = resolve(start, stop, step, self.shape[input]);
-                    map.axes.push(AxisMap::Affine { axis: map.shape.len(), start, step });
+                    map.axes.push(AxisMap::Affine {
+                        axis: map.shape.len(),
+                        start,
+                        step,
+                    });
                     map.shape.push(count);
                 }
             }
@@ -107,17 +133,26 @@ impl Expr {
     /// # Errors
     /// When it is not a permutation.
     pub fn permute(&self, axes: &[isize]) -> Result<Expr> {
-        let order: Vec<usize> =
-            axes.iter().map(|&a| normalize_axis(a, self.rank())).collect::<Result<_>>()?;
+        let order: Vec<usize> = axes
+            .iter()
+            .map(|&a| normalize_axis(a, self.rank()))
+            .collect::<Result<_>>()?;
         let mut sorted = order.clone();
         sorted.sort_unstable();
         if sorted != (0..self.rank()).collect::<Vec<_>>() {
-            return Err(Error::invalid(format!("axes {axes:?} are not a permutation of {} axes", self.rank())));
+            return Err(Error::invalid(format!(
+                "axes {axes:?} are not a permutation of {} axes",
+                self.rank()
+            )));
         }
         let mut map = IndexMap::identity(&self.shape);
         for (out, &input) in order.iter().enumerate() {
             map.shape[out] = self.shape[input];
-            map.axes[input] = AxisMap::Affine { axis: out, start: 0, step: 1 };
+            map.axes[input] = AxisMap::Affine {
+                axis: out,
+                start: 0,
+                step: 1,
+            };
         }
         Ok(self.view(map))
     }
@@ -133,20 +168,33 @@ impl Expr {
         checked_bytes(shape, self.dtype.size())?;
         let lead = shape.len().checked_sub(self.rank());
         let fits = lead.is_some_and(|lead| {
-            self.shape.iter().zip(&shape[lead..]).all(|(&have, &want)| have == want || have == 1)
+            self.shape
+                .iter()
+                .zip(&shape[lead..])
+                .all(|(&have, &want)| have == want || have == 1)
         });
         let Some(lead) = lead.filter(|_| fits) else {
-            return Err(Error::invalid(format!("shape {:?} does not broadcast to {shape:?}", self.shape)));
+            return Err(Error::invalid(format!(
+                "shape {:?} does not broadcast to {shape:?}",
+                self.shape
+            )));
         };
         let axes = self.shape.iter().enumerate().map(|(axis, &have)| {
             let out = lead + axis;
             if have == shape[out] {
-                AxisMap::Affine { axis: out, start: 0, step: 1 }
+                AxisMap::Affine {
+                    axis: out,
+                    start: 0,
+                    step: 1,
+                }
             } else {
                 AxisMap::Fixed(0)
             }
         });
-        Ok(self.view(IndexMap { shape: shape.to_vec(), axes: axes.collect() }))
+        Ok(self.view(IndexMap {
+            shape: shape.to_vec(),
+            axes: axes.collect(),
+        }))
     }
 
     /// The order of elements along the axes reversed.
@@ -158,7 +206,11 @@ impl Expr {
         for &axis in axes {
             let axis = normalize_axis(axis, self.rank())?;
             let start = self.shape[axis].saturating_sub(1);
-            map.axes[axis] = AxisMap::Affine { axis, start, step: -1 };
+            map.axes[axis] = AxisMap::Affine {
+                axis,
+                start,
+                step: -1,
+            };
         }
         Ok(self.view(map))
     }
@@ -180,7 +232,10 @@ impl Expr {
     /// When a named axis has another extent.
     pub fn squeeze(&self, axes: Option<&[isize]>) -> Result<Expr> {
         let drop: Vec<usize> = match axes {
-            Some(axes) => axes.iter().map(|&a| normalize_axis(a, self.rank())).collect::<Result<_>>()?,
+            Some(axes) => axes
+                .iter()
+                .map(|&a| normalize_axis(a, self.rank()))
+                .collect::<Result<_>>()?,
             None => (0..self.rank()).filter(|&a| self.shape[a] == 1).collect(),
         };
         if let Some(&axis) = drop.iter().find(|&&a| self.shape[a] != 1) {
@@ -190,7 +245,13 @@ impl Expr {
             )));
         }
         let items: Vec<SliceItem> = (0..self.rank())
-            .map(|a| if drop.contains(&a) { SliceItem::Index(0) } else { SliceItem::ALL })
+            .map(|a| {
+                if drop.contains(&a) {
+                    SliceItem::Index(0)
+                } else {
+                    SliceItem::ALL
+                }
+            })
             .collect();
         self.slice(&items)
     }
@@ -207,7 +268,9 @@ impl Expr {
             if (0..extent).contains(&at) {
                 Ok(at as usize)
             } else {
-                Err(Error::invalid(format!("take: index {i} is out of range for axis {axis} of extent {extent}")))
+                Err(Error::invalid(format!(
+                    "take: index {i} is out of range for axis {axis} of extent {extent}"
+                )))
             }
         };
         let table: Arc<[usize]> = indices.iter().map(wrap).collect::<Result<_>>()?;

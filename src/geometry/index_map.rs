@@ -120,7 +120,9 @@ impl IndexMap {
         *self == IndexMap::identity(input)
     }
 
-    /// The view of a view: `self` is applied to the input first, `outer` to its result.
+    /// The view of a view: `self` is applied to the input first, `outer` to its result. Where
+    /// `outer` reaches beyond `self` (a part of a concatenation seen from the whole), the map is
+    /// meaningless and never visited.
     pub fn then(&self, outer: &IndexMap) -> IndexMap {
         let compose = |inner: &AxisMap| match inner {
             AxisMap::Fixed(i) => AxisMap::Fixed(*i),
@@ -143,19 +145,22 @@ impl IndexMap {
                         .collect(),
                 },
             },
-            AxisMap::Table { axis, indices } => match &outer.axes[*axis] {
-                AxisMap::Fixed(i) => AxisMap::Fixed(indices[*i]),
-                AxisMap::Affine { axis, start, step } => AxisMap::Table {
-                    axis: *axis,
-                    indices: (0..outer.shape[*axis])
-                        .map(|i| indices[start.wrapping_add_signed(i as isize * step)])
-                        .collect(),
-                },
-                AxisMap::Table { axis, indices: picks } => AxisMap::Table {
-                    axis: *axis,
-                    indices: picks.iter().map(|&i| indices[i]).collect(),
-                },
-            },
+            AxisMap::Table { axis, indices } => {
+                let pick = |i: usize| indices.get(i).copied().unwrap_or(0);
+                match &outer.axes[*axis] {
+                    AxisMap::Fixed(i) => AxisMap::Fixed(pick(*i)),
+                    AxisMap::Affine { axis, start, step } => AxisMap::Table {
+                        axis: *axis,
+                        indices: (0..outer.shape[*axis])
+                            .map(|i| pick(start.wrapping_add_signed(i as isize * step)))
+                            .collect(),
+                    },
+                    AxisMap::Table { axis, indices: picks } => AxisMap::Table {
+                        axis: *axis,
+                        indices: picks.iter().map(|&i| pick(i)).collect(),
+                    },
+                }
+            }
         };
         IndexMap {
             shape: outer.shape.clone(),
@@ -165,7 +170,10 @@ impl IndexMap {
 
     /// How a block walks the whole input where it lies dense in memory.
     pub fn access_whole(&self, block: &Region, input: &[usize]) -> Access {
-        let mut access = Access { offset: 0, steps: vec![AxisStep::Step(0); block.rank()] };
+        let mut access = Access {
+            offset: 0,
+            steps: vec![AxisStep::Step(0); block.rank()],
+        };
         for (map, stride) in self.axes.iter().zip(row_major_strides(input)) {
             let stride = stride as isize;
             match map {
@@ -193,12 +201,23 @@ impl IndexMap {
             AxisMap::Fixed(_) => 1,
             AxisMap::Affine { axis, step, .. } => {
                 let (count, stride) = (block[*axis], step.unsigned_abs());
-                let span = count.saturating_sub(1).saturating_mul(stride).saturating_add(count.min(1));
-                if stride <= READ_THROUGH { span.min(extent) } else { count.min(extent) }
+                let span = count
+                    .saturating_sub(1)
+                    .saturating_mul(stride)
+                    .saturating_add(count.min(1));
+                if stride <= READ_THROUGH {
+                    span.min(extent)
+                } else {
+                    count.min(extent)
+                }
             }
             AxisMap::Table { axis, .. } => block[*axis].saturating_mul(READ_THROUGH).min(extent),
         };
-        self.axes.iter().zip(input).map(|(map, &extent)| bound(map, extent)).collect()
+        self.axes
+            .iter()
+            .zip(input)
+            .map(|(map, &extent)| bound(map, extent))
+            .collect()
     }
 
     /// What a block of the result needs of the input: the indices per input axis, and how to walk
@@ -406,7 +425,11 @@ mod tests {
             let shape = map.shape.iter().zip(&start).map(|(n, s)| n - s).collect();
             let part = Region::new(start, shape);
             assert_eq!(walk(map, &input, &part), direct(map, &input, &part), "{map:?}");
-            assert_eq!(walk_whole(map, &input, &part), direct(map, &input, &part), "{map:?}");
+            assert_eq!(
+                walk_whole(map, &input, &part),
+                direct(map, &input, &part),
+                "{map:?}"
+            );
             let (selections, _) = map.access(&part);
             for (selection, bound) in selections.iter().zip(map.bound(&part.shape, &input)) {
                 assert!(selection.len() <= bound, "{map:?}");

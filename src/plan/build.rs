@@ -28,14 +28,23 @@ const PARALLEL_PARTS: usize = 16;
 /// See [`Plan::new`].
 pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
     let mut rewriter = Rewriter::default();
-    let exprs: Vec<Expr> = roots.iter().map(|r| rewriter.rewrite(&r.expr)).collect::<Result<_>>()?;
+    let exprs: Vec<Expr> = roots
+        .iter()
+        .map(|r| rewriter.rewrite(&r.expr))
+        .collect::<Result<_>>()?;
     let mut partition = Partition::default();
     exprs.iter().for_each(|e| partition.root(e));
     let specs = partition.merged();
 
     let sinks: Vec<Option<Arc<dyn Sink>>> = roots
         .iter()
-        .map(|r| if let Destination::Sink(sink) = &r.to { Some(sink.clone()) } else { None })
+        .map(|r| {
+            if let Destination::Sink(sink) = &r.to {
+                Some(sink.clone())
+            } else {
+                None
+            }
+        })
         .collect();
     let results: u64 = roots
         .iter()
@@ -43,14 +52,22 @@ pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
         .map(|r| (r.expr.len() * r.expr.dtype.size()) as u64)
         .sum();
 
-    let mut builder = Builder { feeds: HashMap::new(), arrays: Vec::new(), stages: Vec::new() };
+    let mut builder = Builder {
+        feeds: HashMap::new(),
+        arrays: Vec::new(),
+        stages: Vec::new(),
+    };
     let mut workers = Vec::new();
     for spec in &specs {
         builder.add(spec, &exprs, roots)?;
         let used = builder.fit(spec, &sinks, results, limits)?;
         workers.push(used);
     }
-    let Builder { feeds, mut arrays, stages } = builder;
+    let Builder {
+        feeds,
+        mut arrays,
+        stages,
+    } = builder;
     let roots_at: Vec<usize> = exprs
         .iter()
         .map(|expr| match feeds.get(&expr.id()) {
@@ -59,13 +76,30 @@ pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
         })
         .collect::<Result<_>>()?;
     note_uses(&stages, &mut arrays);
-    let memory =
-        MemoryProof::new(&stages, &workers, &arrays, &sinks, results, limits.host, limits.disk)?;
-    let mut rewrites: Vec<(String, usize)> =
-        rewriter.applied.into_iter().map(|(name, n)| (name.to_string(), n)).collect();
+    let memory = MemoryProof::new(
+        &stages,
+        &workers,
+        &arrays,
+        &sinks,
+        results,
+        limits.host,
+        limits.disk,
+    )?;
+    let mut rewrites: Vec<(String, usize)> = rewriter
+        .applied
+        .into_iter()
+        .map(|(name, n)| (name.to_string(), n))
+        .collect();
     rewrites.sort();
     let destinations = roots.iter().map(|r| r.to.clone()).collect();
-    Ok(Plan { stages, arrays, roots: roots_at, destinations, memory, rewrites })
+    Ok(Plan {
+        stages,
+        arrays,
+        roots: roots_at,
+        destinations,
+        memory,
+        rewrites,
+    })
 }
 
 /// Notes for each array the last stage that reads it.
@@ -95,16 +129,26 @@ impl Builder {
         self.find_feeds(&spec.values);
         let mut cuts = Cuts::new(&self.feeds, shape.len());
         spec.values.iter().for_each(|v| cuts.collect(v, &map));
-        let starts: Vec<Vec<usize>> =
-            cuts.starts.iter().map(|s| [0].into_iter().chain(s.iter().copied()).collect()).collect();
+        let starts: Vec<Vec<usize>> = cuts
+            .starts
+            .iter()
+            .map(|s| [0].into_iter().chain(s.iter().copied()).collect())
+            .collect();
 
         let parts = Chunks::new(
-            starts.iter().map(|s| crate::geometry::AxisChunks::regular(s.len(), 1)).collect(),
+            starts
+                .iter()
+                .map(|s| crate::geometry::AxisChunks::regular(s.len(), 1))
+                .collect(),
         );
         let variants = (0..parts.count())
             .map(|n| {
-                let part: Vec<usize> =
-                    parts.block(n).iter().zip(&starts).map(|(&p, s)| s.get(p).copied().unwrap_or(0)).collect();
+                let part: Vec<usize> = parts
+                    .block(n)
+                    .iter()
+                    .zip(&starts)
+                    .map(|(&p, s)| s.get(p).copied().unwrap_or(0))
+                    .collect();
                 self.variant(spec, &map, &part)
             })
             .collect::<Result<Vec<Variant>>>()?;
@@ -112,7 +156,9 @@ impl Builder {
         let kind = match &spec.kind {
             SpecKind::Store => StageKind::Store,
             SpecKind::Custom(custom) => StageKind::Custom(custom.clone()),
-            SpecKind::Reduce { reductions, group, .. } => StageKind::Reduce {
+            SpecKind::Reduce {
+                reductions, group, ..
+            } => StageKind::Reduce {
                 roles: spec.roles(),
                 labels: group.as_ref().map(|g| (g.axis, g.labels.clone())),
                 reductions: reductions.clone(),
@@ -194,9 +240,15 @@ impl Builder {
         results: u64,
         limits: Limits,
     ) -> Result<usize> {
-        let Some(mut stage) = self.stages.pop() else { return Ok(1) };
+        let Some(mut stage) = self.stages.pop() else {
+            return Ok(1);
+        };
         let hint = self.hint(&stage, spec, sinks);
-        let starts: Vec<_> = stage.cuts.iter().map(|s| s.iter().skip(1).copied().collect()).collect();
+        let starts: Vec<_> = stage
+            .cuts
+            .iter()
+            .map(|s| s.iter().skip(1).copied().collect())
+            .collect();
         let per_point = bytes_per_point(&stage, &self.arrays).max(1);
         let total = stage.shape.iter().product::<usize>().saturating_mul(per_point);
         let target = TARGET_BYTES.min((total / PARALLEL_PARTS).max(SMALL_BYTES));
@@ -208,15 +260,21 @@ impl Builder {
             return self.fit_exactly(stage, spec, &hint, &starts, sinks, room, limits);
         }
         let mut bytes = target;
-        let mut limit = if whole_chunks { (room as usize / NOMINAL_WORKERS).max(bytes) } else { bytes };
+        let mut limit = if whole_chunks {
+            (room as usize / NOMINAL_WORKERS).max(bytes)
+        } else {
+            bytes
+        };
         loop {
             let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
             stage.grid = grid::refine(&chosen, &starts);
             set_segments(&mut stage, room);
             let block = stage.grid.largest();
             let fits = |workers: usize| {
-                let task: u64 =
-                    memory::task_terms(&stage, &self.arrays, sinks, &block).iter().map(|t| t.bytes).sum();
+                let task: u64 = memory::task_terms(&stage, &self.arrays, sinks, &block)
+                    .iter()
+                    .map(|t| t.bytes)
+                    .sum();
                 let finished = finished_bytes(&stage, &self.arrays, &block);
                 (task + finished) * workers as u64 + memory::state_bytes(&stage, &block, workers) <= room
             };
@@ -273,12 +331,19 @@ impl Builder {
 
     /// Whether cutting below the hint would read or write chunks several times.
     fn reads_whole_chunks(&self, stage: &Stage, sinks: &[Option<Arc<dyn Sink>>]) -> bool {
-        let sources = stage.variants.iter().flat_map(|v| &v.inputs).any(|i| match i.feed.base() {
-            Feed::Source(source) => source.chunks().is_some_and(|c| c != source.shape()),
-            _ => false,
-        });
+        let sources = stage
+            .variants
+            .iter()
+            .flat_map(|v| &v.inputs)
+            .any(|i| match i.feed.base() {
+                Feed::Source(source) => source.chunks().is_some_and(|c| c != source.shape()),
+                _ => false,
+            });
         let targets = stage.arrays.iter().flat_map(|&id| &self.arrays[id].roots);
-        sources || targets.filter_map(|&r| sinks[r].as_ref()).any(|s| s.chunks().is_some())
+        sources
+            || targets
+                .filter_map(|&r| sinks[r].as_ref())
+                .any(|s| s.chunks().is_some())
     }
 
     /// Gives the stage's arrays their tile grids.
@@ -324,7 +389,10 @@ fn inner_chunks(expr: &Expr) -> Chunks {
 fn bytes_per_point(stage: &Stage, arrays: &[PlanArray]) -> usize {
     let inputs = stage.variants.iter().map(|v| {
         let dense = v.inputs.iter().filter(|i| i.map.axes.len() >= i.map.shape.len());
-        dense.filter(|i| !memory::lies_in_memory(i, arrays)).map(|i| i.dtype.size()).sum::<usize>()
+        dense
+            .filter(|i| !memory::lies_in_memory(i, arrays))
+            .map(|i| i.dtype.size())
+            .sum::<usize>()
     });
     let outputs: usize = match stage.kind {
         StageKind::Reduce { .. } => 0,
@@ -338,7 +406,11 @@ fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize]) -> u64 {
     match stage.kind {
         StageKind::Reduce { .. } => {
             let len: usize = stage.state_shape(block).iter().product();
-            stage.arrays.iter().map(|&id| (len * arrays[id].dtype.size()) as u64).sum()
+            stage
+                .arrays
+                .iter()
+                .map(|&id| (len * arrays[id].dtype.size()) as u64)
+                .sum()
         }
         _ => 0,
     }
@@ -365,8 +437,12 @@ fn set_segments(stage: &mut Stage, room: u64) {
 /// What one step along each axis adds to the index that `argmin` and the like speak of: the
 /// row-major number within the reduced axes, or the index along a grouped axis.
 fn index_steps(shape: &[usize], roles: &[AxisRole]) -> Vec<i64> {
-    let folded: Vec<usize> =
-        shape.iter().zip(roles).filter(|(_, r)| **r != AxisRole::Keep).map(|(&n, _)| n).collect();
+    let folded: Vec<usize> = shape
+        .iter()
+        .zip(roles)
+        .filter(|(_, r)| **r != AxisRole::Keep)
+        .map(|(&n, _)| n)
+        .collect();
     let mut steps = row_major_strides(&folded).into_iter();
     roles
         .iter()

@@ -24,7 +24,10 @@ pub struct StageCost {
 impl Plan {
     /// What a stage moves and computes.
     pub fn cost(&self, stage: &Stage) -> StageCost {
-        let mut cost = StageCost { tasks: stage.grid.count() as u64, ..StageCost::default() };
+        let mut cost = StageCost {
+            tasks: stage.grid.count() as u64,
+            ..StageCost::default()
+        };
         let mut seen: Vec<&Feed> = Vec::new();
         for input in stage.variants.iter().flat_map(|v| &v.inputs) {
             let base = input.feed.base();
@@ -46,8 +49,17 @@ impl Plan {
             cost.written_bytes += (array.shape.iter().product::<usize>() * array.dtype.size()) as u64;
         }
         let points = stage.shape.iter().product::<usize>() as u64;
-        let ops = stage.variants[0].program.insts.iter().filter(|i| matches!(i.action, Action::Op(_))).count();
-        let folds = if stage.folded().contains(&true) { stage.arrays.len() } else { 0 };
+        let ops = stage.variants[0]
+            .program
+            .insts
+            .iter()
+            .filter(|i| matches!(i.action, Action::Op(_)))
+            .count();
+        let folds = if stage.folded().contains(&true) {
+            stage.arrays.len()
+        } else {
+            0
+        };
         cost.flops = points * (ops + folds) as u64;
         cost
     }
@@ -72,14 +84,28 @@ impl Plan {
         let cost = self.cost(stage);
         let _ = writeln!(out, "\nstage {} · {} · {:?}", stage.id, stage.reason, stage.shape);
         let _ = writeln!(out, "  device: {device}");
-        let _ = writeln!(out, "  blocks: {:?}, {} tasks{}", stage.grid, cost.tasks, roles(stage));
+        let _ = writeln!(
+            out,
+            "  blocks: {:?}, {} tasks{}",
+            stage.grid,
+            cost.tasks,
+            roles(stage)
+        );
         for (number, variant) in stage.variants.iter().enumerate() {
             if stage.variants.len() > 1 {
                 let _ = writeln!(out, "  part {number}:");
             }
             for (n, input) in variant.inputs.iter().enumerate() {
-                let place = if super::lies_in_memory(input, &self.arrays) { ", read in place" } else { "" };
-                let view = if input.map.is_identity(&input.shape) { "" } else { ", viewed" };
+                let place = if super::lies_in_memory(input, &self.arrays) {
+                    ", read in place"
+                } else {
+                    ""
+                };
+                let view = if input.map.is_identity(&input.shape) {
+                    ""
+                } else {
+                    ", viewed"
+                };
                 let _ = writeln!(
                     out,
                     "  in{n}: {} {:?} {}{view}{place}",
@@ -106,8 +132,13 @@ impl Plan {
                 uses.push(format!("read until stage {}", array.last_use));
             }
             let dtype = array.dtype.info().short;
-            let _ =
-                writeln!(out, "  array {id}: {:?} {dtype}, tiles {:?}, {}", array.shape, array.grid, uses.join(", "));
+            let _ = writeln!(
+                out,
+                "  array {id}: {:?} {dtype}, tiles {:?}, {}",
+                array.shape,
+                array.grid,
+                uses.join(", ")
+            );
         }
         let _ = writeln!(
             out,
@@ -122,7 +153,9 @@ impl Plan {
 
 /// What a reduction stage does with its blocks.
 fn roles(stage: &Stage) -> String {
-    let StageKind::Reduce { roles, segments, .. } = &stage.kind else { return String::new() };
+    let StageKind::Reduce { roles, segments, .. } = &stage.kind else {
+        return String::new();
+    };
     let folded: Vec<String> = roles
         .iter()
         .enumerate()

@@ -116,10 +116,19 @@ mod tests {
     fn grids_refine_each_other() {
         let a = Chunks::regular(&[10], &[4]);
         let starts = [BTreeSet::from([5])];
-        assert_eq!(refine(&a, &starts), Chunks::from_sizes(&[10], &[vec![4, 1, 3, 2]]).unwrap());
+        assert_eq!(
+            refine(&a, &starts),
+            Chunks::from_sizes(&[10], &[vec![4, 1, 3, 2]]).unwrap()
+        );
         let b = Chunks::regular(&[10], &[5]);
-        assert_eq!(common(&a, &b), Chunks::from_sizes(&[10], &[vec![4, 1, 3, 2]]).unwrap());
+        assert_eq!(
+            common(&a, &b),
+            Chunks::from_sizes(&[10], &[vec![4, 1, 3, 2]]).unwrap()
+        );
         let ragged = Chunks::from_sizes(&[10], &[vec![1, 2, 3, 4]]).unwrap();
-        assert_eq!(choose(&ragged, 6, 100), Chunks::from_sizes(&[10], &[vec![6, 4]]).unwrap());
+        assert_eq!(
+            choose(&ragged, 6, 100),
+            Chunks::from_sizes(&[10], &[vec![6, 4]]).unwrap()
+        );
     }
 }

@@ -30,7 +30,14 @@ impl<'a> Lowering<'a> {
     /// A builder; `feeds` are the expressions that exist as arrays.
     pub fn new(feeds: &'a HashMap<u128, Feed>, part: &'a [usize]) -> Lowering<'a> {
         let (insts, inputs) = (Vec::new(), Vec::new());
-        Lowering { feeds, part, insts, inputs, values: HashMap::new(), memo: HashMap::new() }
+        Lowering {
+            feeds,
+            part,
+            insts,
+            inputs,
+            values: HashMap::new(),
+            memo: HashMap::new(),
+        }
     }
 
     /// The program with these outputs.
@@ -39,9 +46,19 @@ impl<'a> Lowering<'a> {
     /// When it breaks a rule of programs, which is a defect of the planner.
     pub fn finish(self, outputs: Vec<Output>) -> Result<Variant> {
         let inputs: Vec<DType> = self.inputs.iter().map(|i| i.dtype).collect();
-        let program = Program { rank: self.part.len(), inputs, insts: self.insts, outputs };
-        program.verify().map_err(|why| Error::invalid(format!("the planner made a bad program: {why}")))?;
-        Ok(Variant { program: Arc::new(program), inputs: self.inputs })
+        let program = Program {
+            rank: self.part.len(),
+            inputs,
+            insts: self.insts,
+            outputs,
+        };
+        program
+            .verify()
+            .map_err(|why| Error::invalid(format!("the planner made a bad program: {why}")))?;
+        Ok(Variant {
+            program: Arc::new(program),
+            inputs: self.inputs,
+        })
     }
 
     /// The value of `expr` at each point of the iteration space under `map`.
@@ -70,8 +87,11 @@ impl<'a> Lowering<'a> {
                 Ok(self.push(Action::Cast, vec![arg], expr.dtype))
             }
             NodeKind::Op(op) => {
-                let args: Vec<Reg> =
-                    expr.inputs.iter().map(|i| self.value(i, map)).collect::<Result<_>>()?;
+                let args: Vec<Reg> = expr
+                    .inputs
+                    .iter()
+                    .map(|i| self.value(i, map))
+                    .collect::<Result<_>>()?;
                 Ok(self.push(Action::Op(*op), args, expr.dtype))
             }
             NodeKind::Concat { axis } => {
@@ -99,9 +119,17 @@ impl<'a> Lowering<'a> {
 
     /// A load; two loads of one element are one.
     fn load(&mut self, feed: Feed, shape: &[usize], dtype: DType, map: &IndexMap) -> Reg {
-        let known = self.inputs.iter().position(|i| i.map == *map && i.feed.same(&feed));
+        let known = self
+            .inputs
+            .iter()
+            .position(|i| i.map == *map && i.feed.same(&feed));
         let number = known.unwrap_or_else(|| {
-            self.inputs.push(Input { feed, shape: shape.to_vec(), dtype, map: map.clone() });
+            self.inputs.push(Input {
+                feed,
+                shape: shape.to_vec(),
+                dtype,
+                map: map.clone(),
+            });
             self.inputs.len() - 1
         });
         self.push(Action::Load(number), vec![], dtype)
@@ -133,8 +161,15 @@ impl<'a> Lowering<'a> {
                 let source = MemorySource::from_vec::<i64>(&shape, values)?;
                 let mut extents = vec![1; self.part.len()];
                 extents[*axis] = indices.len();
-                let along = AxisMap::Affine { axis: *axis, start: 0, step: 1 };
-                let map = IndexMap { shape: extents, axes: vec![along] };
+                let along = AxisMap::Affine {
+                    axis: *axis,
+                    start: 0,
+                    step: 1,
+                };
+                let map = IndexMap {
+                    shape: extents,
+                    axes: vec![along],
+                };
                 Ok(self.load(Feed::Source(Arc::new(source)), &shape, DType::I64, &map))
             }
         }
@@ -162,12 +197,15 @@ fn shifted(map: &IndexMap, axis: usize, offset: usize) -> IndexMap {
     let mut map = map.clone();
     map.axes[axis] = match &map.axes[axis] {
         AxisMap::Fixed(i) => AxisMap::Fixed(i.wrapping_sub(offset)),
-        AxisMap::Affine { axis, start, step } => {
-            AxisMap::Affine { axis: *axis, start: start.wrapping_sub(offset), step: *step }
-        }
-        AxisMap::Table { axis, indices } => {
-            AxisMap::Table { axis: *axis, indices: indices.iter().map(|i| i.wrapping_sub(offset)).collect() }
-        }
+        AxisMap::Affine { axis, start, step } => AxisMap::Affine {
+            axis: *axis,
+            start: start.wrapping_sub(offset),
+            step: *step,
+        },
+        AxisMap::Table { axis, indices } => AxisMap::Table {
+            axis: *axis,
+            indices: indices.iter().map(|i| i.wrapping_sub(offset)).collect(),
+        },
     };
     map
 }
@@ -183,7 +221,11 @@ pub(crate) struct Cuts<'a> {
 impl<'a> Cuts<'a> {
     /// A search over an iteration space of `rank` axes.
     pub fn new(feeds: &'a HashMap<u128, Feed>, rank: usize) -> Cuts<'a> {
-        Cuts { feeds, seen: HashSet::new(), starts: vec![BTreeSet::new(); rank] }
+        Cuts {
+            feeds,
+            seen: HashSet::new(),
+            starts: vec![BTreeSet::new(); rank],
+        }
     }
 
     /// Adds the cuts that `expr` under `map` asks for.
@@ -209,7 +251,9 @@ impl<'a> Cuts<'a> {
 
     /// The first iteration index on the other side of `boundary`.
     fn cut(&mut self, axis_map: &AxisMap, boundary: usize, map: &IndexMap) {
-        let AxisMap::Affine { axis, start, step } = axis_map else { return };
+        let AxisMap::Affine { axis, start, step } = axis_map else {
+            return;
+        };
         let (start, step, boundary) = (*start as isize as i128, *step as i128, boundary as i128);
         let first = if step > 0 {
             (boundary - start).div_euclid(step) + i128::from((boundary - start).rem_euclid(step) != 0)

@@ -121,7 +121,10 @@ pub(crate) fn task_terms(
         let extra = match &stage.kind {
             StageKind::Custom(_) => {
                 let program = &stage.variants[0].program;
-                let values = program.outputs.iter().map(|o| program.insts[o.value()].dtype.size());
+                let values = program
+                    .outputs
+                    .iter()
+                    .map(|o| program.insts[o.value()].dtype.size());
                 values.sum::<usize>() * points
             }
             _ => 0,
@@ -129,23 +132,43 @@ pub(crate) fn task_terms(
         outputs += Pool::held_bytes(extra);
         for &id in &stage.arrays {
             outputs += Pool::held_bytes(points * arrays[id].dtype.size());
-            for sink in arrays[id].roots.iter().filter_map(|&r| sinks.get(r).and_then(Option::as_ref)) {
+            for sink in arrays[id]
+                .roots
+                .iter()
+                .filter_map(|&r| sinks.get(r).and_then(Option::as_ref))
+            {
                 let region = Region::new(vec![0; block.len()], block.to_vec());
                 writers = writers.max(sink.scratch_bytes(&region) as u64);
             }
         }
     }
-    [("input buffers", inputs), ("readers", readers), ("output blocks", outputs), ("writers", writers)]
-        .into_iter()
-        .filter(|(_, bytes)| *bytes > 0)
-        .map(|(what, bytes)| Term { what: what.into(), bytes })
-        .chain([Term { what: "register strips".into(), bytes: TASK_SCRATCH }])
-        .collect()
+    [
+        ("input buffers", inputs),
+        ("readers", readers),
+        ("output blocks", outputs),
+        ("writers", writers),
+    ]
+    .into_iter()
+    .filter(|(_, bytes)| *bytes > 0)
+    .map(|(what, bytes)| Term {
+        what: what.into(),
+        bytes,
+    })
+    .chain([Term {
+        what: "register strips".into(),
+        bytes: TASK_SCRATCH,
+    }])
+    .collect()
 }
 
 /// Bytes of all reduction states alive at once for blocks of these extents.
 pub(crate) fn state_bytes(stage: &Stage, block: &[usize], workers: usize) -> u64 {
-    let StageKind::Reduce { reductions, segments, .. } = &stage.kind else { return 0 };
+    let StageKind::Reduce {
+        reductions, segments, ..
+    } = &stage.kind
+    else {
+        return 0;
+    };
     let program = &stage.variants[0].program;
     let len: usize = stage.state_shape(block).iter().product();
     let one: u64 = reductions
@@ -154,14 +177,25 @@ pub(crate) fn state_bytes(stage: &Stage, block: &[usize], workers: usize) -> u64
         .map(|(r, out)| State::bytes_for(*r, program.insts[out.value()].dtype, len) as u64)
         .sum();
     let kept_blocks = kept_block_count(stage);
-    let live = if *segments > 1 { (segments + 1) * workers.min(kept_blocks) } else { workers };
+    let live = if *segments > 1 {
+        (segments + 1) * workers.min(kept_blocks)
+    } else {
+        workers
+    };
     one * live as u64
 }
 
 /// Number of blocks along kept axes.
 pub(crate) fn kept_block_count(stage: &Stage) -> usize {
     let folded = stage.folded();
-    stage.grid.grid().iter().zip(folded).filter(|(_, f)| !f).map(|(n, _)| n).product()
+    stage
+        .grid
+        .grid()
+        .iter()
+        .zip(folded)
+        .filter(|(_, f)| !f)
+        .map(|(n, _)| n)
+        .product()
 }
 
 impl MemoryProof {
@@ -178,27 +212,51 @@ impl MemoryProof {
         budget: u64,
         disk_budget: u64,
     ) -> Result<MemoryProof> {
-        let mut proof = MemoryProof { budget, ..MemoryProof::default() };
+        let mut proof = MemoryProof {
+            budget,
+            ..MemoryProof::default()
+        };
         for (stage, &workers) in stages.iter().zip(workers) {
             let block = stage.grid.largest();
-            let mut memory = StageMemory { workers, terms: Vec::new(), spillable: 0 };
+            let mut memory = StageMemory {
+                workers,
+                terms: Vec::new(),
+                spillable: 0,
+            };
             for term in task_terms(stage, arrays, sinks, &block) {
-                memory.terms.push(Term { bytes: term.bytes * workers as u64, what: term.what });
+                memory.terms.push(Term {
+                    bytes: term.bytes * workers as u64,
+                    what: term.what,
+                });
             }
             let states = state_bytes(stage, &block, workers);
             if states > 0 {
-                memory.terms.push(Term { what: "reduction states".into(), bytes: states });
+                memory.terms.push(Term {
+                    what: "reduction states".into(),
+                    bytes: states,
+                });
                 let finished: u64 = stage.arrays.iter().map(|&id| tile_bytes(&arrays[id])).sum();
-                memory.terms.push(Term { what: "finished tiles".into(), bytes: finished * workers as u64 });
+                memory.terms.push(Term {
+                    what: "finished tiles".into(),
+                    bytes: finished * workers as u64,
+                });
             }
             let pinned = pinned_bytes(stage, arrays);
             if pinned > 0 {
-                memory.terms.push(Term { what: "arrays read in place".into(), bytes: pinned });
+                memory.terms.push(Term {
+                    what: "arrays read in place".into(),
+                    bytes: pinned,
+                });
             }
             if results > 0 {
-                memory.terms.push(Term { what: "results".into(), bytes: results });
+                memory.terms.push(Term {
+                    what: "results".into(),
+                    bytes: results,
+                });
             }
-            let alive = arrays.iter().filter(|a| a.made_by <= stage.id && stage.id <= a.last_use);
+            let alive = arrays
+                .iter()
+                .filter(|a| a.made_by <= stage.id && stage.id <= a.last_use);
             let alive: u64 = alive.filter(|a| a.stored).map(array_bytes).sum();
             memory.spillable = alive.saturating_sub(pinned);
             let need = memory.bytes();
@@ -239,7 +297,13 @@ pub(crate) fn pinned_bytes(stage: &Stage, arrays: &[PlanArray]) -> u64 {
         .iter()
         .flat_map(|v| &v.inputs)
         .filter(|i| lies_in_memory(i, arrays))
-        .filter_map(|i| if let Feed::Array(id) = i.feed { Some(id) } else { None })
+        .filter_map(|i| {
+            if let Feed::Array(id) = i.feed {
+                Some(id)
+            } else {
+                None
+            }
+        })
         .collect();
     ids.sort_unstable();
     ids.dedup();
@@ -249,7 +313,10 @@ pub(crate) fn pinned_bytes(stage: &Stage, arrays: &[PlanArray]) -> u64 {
 /// The error for a stage that cannot fit.
 fn refusal(stage: &Stage, memory: &StageMemory, budget: u64) -> Error {
     let needed = memory.bytes();
-    let largest = memory.largest().cloned().unwrap_or(Term { what: "nothing".into(), bytes: 0 });
+    let largest = memory.largest().cloned().unwrap_or(Term {
+        what: "nothing".into(),
+        bytes: 0,
+    });
     let block = stage.grid.largest();
     Error::Memory {
         tier: "host",
@@ -276,8 +343,11 @@ impl fmt::Display for MemoryProof {
             human_bytes(self.disk)
         )?;
         for (id, stage) in self.stages.iter().enumerate() {
-            let terms: Vec<String> =
-                stage.terms.iter().map(|t| format!("{} {}", t.what, human_bytes(t.bytes))).collect();
+            let terms: Vec<String> = stage
+                .terms
+                .iter()
+                .map(|t| format!("{} {}", t.what, human_bytes(t.bytes)))
+                .collect();
             write!(f, "  stage {id}: {} workers, {}", stage.workers, terms.join(", "))?;
             match stage.spillable {
                 0 => writeln!(f)?,

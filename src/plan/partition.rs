@@ -35,7 +35,11 @@ pub(crate) enum SpecKind {
     /// Stores each.
     Store,
     /// Reduces each.
-    Reduce { reductions: Vec<Reduction>, axes: Vec<usize>, group: Option<Group> },
+    Reduce {
+        reductions: Vec<Reduction>,
+        axes: Vec<usize>,
+        group: Option<Group>,
+    },
     /// Hands them to a closure.
     Custom(Custom),
 }
@@ -69,7 +73,13 @@ impl Partition {
     }
 
     fn store(&mut self, expr: &Expr, depth: usize, reason: &'static str) {
-        self.push(Spec { depth, kind: SpecKind::Store, values: vec![expr.clone()], makes: vec![expr.clone()], reason });
+        self.push(Spec {
+            depth,
+            kind: SpecKind::Store,
+            values: vec![expr.clone()],
+            makes: vec![expr.clone()],
+            reason,
+        });
     }
 
     fn push(&mut self, spec: Spec) {
@@ -87,20 +97,36 @@ impl Partition {
         }
         let mut depth = expr.inputs.iter().map(|i| self.visit(i)).max().unwrap_or(0);
         match &expr.kind {
-            NodeKind::Reduce { reduction, axes, group } => {
+            NodeKind::Reduce {
+                reduction,
+                axes,
+                group,
+            } => {
                 let kind = SpecKind::Reduce {
                     reductions: vec![*reduction],
                     axes: axes.clone(),
                     group: group.clone(),
                 };
                 let (values, makes) = (vec![expr.inputs[0].clone()], vec![expr.clone()]);
-                self.push(Spec { depth, kind, values, makes, reason: "reduction" });
+                self.push(Spec {
+                    depth,
+                    kind,
+                    values,
+                    makes,
+                    reason: "reduction",
+                });
                 depth += 1;
             }
             NodeKind::Custom(custom) => {
                 let kind = SpecKind::Custom(custom.clone());
                 let (values, makes) = (expr.inputs.clone(), vec![expr.clone()]);
-                self.push(Spec { depth, kind, values, makes, reason: "user closure" });
+                self.push(Spec {
+                    depth,
+                    kind,
+                    values,
+                    makes,
+                    reason: "user closure",
+                });
                 depth += 1;
             }
             NodeKind::Reshape => {
@@ -167,7 +193,9 @@ impl Spec {
     /// The role of each axis of the iteration space.
     pub fn roles(&self) -> Vec<AxisRole> {
         let rank = self.values[0].rank();
-        let SpecKind::Reduce { axes, group, .. } = &self.kind else { return vec![AxisRole::Keep; rank] };
+        let SpecKind::Reduce { axes, group, .. } = &self.kind else {
+            return vec![AxisRole::Keep; rank];
+        };
         (0..rank)
             .map(|axis| match group {
                 Some(group) if group.axis == axis => AxisRole::Group { groups: group.groups },
@@ -183,8 +211,12 @@ fn shares_pass(a: &Spec, b: &Spec) -> bool {
     let kinds = match (&a.kind, &b.kind) {
         (SpecKind::Store, SpecKind::Store) => a.reason == b.reason,
         (
-            SpecKind::Reduce { axes: x, group: g, .. },
-            SpecKind::Reduce { axes: y, group: h, .. },
+            SpecKind::Reduce {
+                axes: x, group: g, ..
+            },
+            SpecKind::Reduce {
+                axes: y, group: h, ..
+            },
         ) => x == y && g == h,
         _ => false,
     };
@@ -234,7 +266,9 @@ fn redecodes(expr: &Expr, grid: &Chunks) -> bool {
     match &expr.kind {
         NodeKind::Source(source) => {
             let compressed = source.stored_bytes() < (expr.len() * expr.dtype.size()) as u64;
-            let Some(chunk) = source.chunks().filter(|_| compressed) else { return false };
+            let Some(chunk) = source.chunks().filter(|_| compressed) else {
+                return false;
+            };
             // A block of extent b touches about 1 + (b - 1) / c chunks of extent c along an axis.
             let factor: f64 = grid
                 .largest()
@@ -244,9 +278,11 @@ fn redecodes(expr: &Expr, grid: &Chunks) -> bool {
                 .product();
             factor >= REDECODE_FACTOR
         }
-        NodeKind::Op(_) | NodeKind::Cast => {
-            expr.inputs.iter().filter(|i| i.shape == expr.shape).any(|i| redecodes(i, grid))
-        }
+        NodeKind::Op(_) | NodeKind::Cast => expr
+            .inputs
+            .iter()
+            .filter(|i| i.shape == expr.shape)
+            .any(|i| redecodes(i, grid)),
         _ => false,
     }
 }
@@ -260,7 +296,10 @@ pub(crate) fn feed_of(expr: &Expr, feeds: &HashMap<u128, Feed>) -> Option<Feed> 
         NodeKind::Source(source) => Some(Feed::Source(source.clone())),
         NodeKind::Reshape => {
             let of = feed_of(&expr.inputs[0], feeds)?;
-            Some(Feed::Reshaped { of: Box::new(of), from: expr.inputs[0].shape.clone() })
+            Some(Feed::Reshaped {
+                of: Box::new(of),
+                from: expr.inputs[0].shape.clone(),
+            })
         }
         _ => None,
     }

@@ -130,9 +130,7 @@ impl Feed {
     /// Whether both give the same elements.
     pub fn same(&self, other: &Feed) -> bool {
         match (self, other) {
-            (Feed::Source(a), Feed::Source(b)) => {
-                a.fingerprint() == b.fingerprint() && a.name() == b.name()
-            }
+            (Feed::Source(a), Feed::Source(b)) => a.fingerprint() == b.fingerprint() && a.name() == b.name(),
             (Feed::Array(a), Feed::Array(b)) => a == b,
             (Feed::Reshaped { of: a, from: x }, Feed::Reshaped { of: b, from: y }) => x == y && a.same(b),
             _ => false,

@@ -156,7 +156,12 @@ impl Array {
             )));
         }
         let run = move |inputs: &[&[u8]], shape: &[usize], origin: &[usize], out: &mut [u8]| {
-            f(bytemuck::cast_slice(inputs[0]), shape, origin, bytemuck::cast_slice_mut(out))
+            f(
+                bytemuck::cast_slice(inputs[0]),
+                shape,
+                origin,
+                bytemuck::cast_slice_mut(out),
+            )
         };
         let custom = Custom::new(name, Arc::new(run));
         Expr::custom(custom, std::slice::from_ref(&self.expr), U::DTYPE).map(Array::from_expr)
@@ -165,7 +170,13 @@ impl Array {
 
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Array<{} {:?} {:?}>", self.dtype(), self.shape(), self.chunks())
+        write!(
+            f,
+            "Array<{} {:?} {:?}>",
+            self.dtype(),
+            self.shape(),
+            self.chunks()
+        )
     }
 }
 

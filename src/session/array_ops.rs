@@ -13,7 +13,8 @@ impl Array {
     /// # Errors
     /// No such op, another number of arguments, shapes or dtypes that do not go together.
     pub fn apply(&self, op: &str, others: &[&dyn IntoOperand]) -> Result<Array> {
-        let op = Op::find(op).ok_or_else(|| Error::invalid(format!("there is no elementwise function {op}")))?;
+        let op =
+            Op::find(op).ok_or_else(|| Error::invalid(format!("there is no elementwise function {op}")))?;
         let mut args = vec![self.expr().clone()];
         for other in others {
             args.push(other.operand(self.dtype())?);
@@ -32,7 +33,11 @@ impl Array {
     /// Shapes or dtypes that do not go together.
     pub fn where_(&self, condition: &Array, other: impl IntoOperand) -> Result<Array> {
         let op = crate::expr::named("where")?;
-        let args = [condition.expr().clone(), self.expr().clone(), other.operand(self.dtype())?];
+        let args = [
+            condition.expr().clone(),
+            self.expr().clone(),
+            other.operand(self.dtype())?,
+        ];
         Expr::op(op, &args).map(Array::from_expr)
     }
 
@@ -41,7 +46,9 @@ impl Array {
     /// # Errors
     /// An axis out of range; nothing to reduce for a reduction without identity.
     pub fn reduce(&self, reduction: Reduction, axes: Option<&[isize]>, keepdims: bool) -> Result<Array> {
-        self.expr().reduce(reduction, axes, keepdims).map(Array::from_expr)
+        self.expr()
+            .reduce(reduction, axes, keepdims)
+            .map(Array::from_expr)
     }
 
     /// A reduction within groups of equal label along `axis`.
@@ -55,7 +62,9 @@ impl Array {
         labels: impl Into<Arc<[u32]>>,
         groups: usize,
     ) -> Result<Array> {
-        self.expr().group_reduce(reduction, axis, labels.into(), groups).map(Array::from_expr)
+        self.expr()
+            .group_reduce(reduction, axis, labels.into(), groups)
+            .map(Array::from_expr)
     }
 
     /// Sum over axes; integers in 64 bits, floats accumulated in f64.
@@ -79,7 +88,15 @@ impl Array {
     /// # Errors
     /// An axis out of range.
     pub fn std(&self, axes: &[isize], ddof: u32) -> Result<Array> {
-        self.reduce(Reduction { kind: ReduceKind::Std, skipna: false, ddof }, Some(axes), false)
+        self.reduce(
+            Reduction {
+                kind: ReduceKind::Std,
+                skipna: false,
+                ddof,
+            },
+            Some(axes),
+            false,
+        )
     }
 
     /// Smallest element over axes; NaN wins.
@@ -122,7 +139,11 @@ impl Array {
         let total = product.reduce(sum, axes, keepdims)?;
         let weight = weights.reduce(sum, axes, keepdims)?;
         let mean = (&total / &weight)?;
-        Ok(if self.dtype().is_float() { mean.astype(self.dtype()) } else { mean })
+        Ok(if self.dtype().is_float() {
+            mean.astype(self.dtype())
+        } else {
+            mean
+        })
     }
 }
 

@@ -162,7 +162,9 @@ impl Array {
                     ChunkSpec::Keep => self.chunks().axes()[axis].clone(),
                     ChunkSpec::Whole => AxisChunks::regular(extent, extent),
                     ChunkSpec::Size(0) => {
-                        return Err(Error::invalid(format!("rechunk: chunks of 0 elements along axis {axis}")));
+                        return Err(Error::invalid(format!(
+                            "rechunk: chunks of 0 elements along axis {axis}"
+                        )));
                     }
                     ChunkSpec::Size(n) => AxisChunks::regular(extent, *n),
                     ChunkSpec::Sizes(sizes) => {

@@ -24,7 +24,11 @@ impl DeviceChoice {
             "auto" => Some(DeviceChoice::Auto),
             "cpu" => Some(DeviceChoice::Cpu),
             "gpu" => Some(DeviceChoice::Gpu(None)),
-            _ => text.strip_prefix("gpu:")?.parse().ok().map(|n| DeviceChoice::Gpu(Some(n))),
+            _ => text
+                .strip_prefix("gpu:")?
+                .parse()
+                .ok()
+                .map(|n| DeviceChoice::Gpu(Some(n))),
         }
     }
 }
@@ -66,7 +70,10 @@ impl Config {
         if let Some(folder) = &self.spill_dir {
             let meta = std::fs::metadata(folder).map_err(Error::io("spill to", folder))?;
             if !meta.is_dir() {
-                return Err(Error::format(folder, "is not a folder; --spill-dir names one that can be written"));
+                return Err(Error::format(
+                    folder,
+                    "is not a folder; --spill-dir names one that can be written",
+                ));
             }
             tempfile::tempfile_in(folder).map_err(Error::io("spill to", folder))?;
         }

@@ -38,7 +38,10 @@ pub(super) fn inputs(run: &Run<'_>, variant: &Variant, block: &Region) -> Result
     for input in &variant.inputs {
         let (bytes, access) = fetch(run, input, block)?;
         held.push(bytes);
-        bindings.push(Binding { buffer: held.len() - 1, access });
+        bindings.push(Binding {
+            buffer: held.len() - 1,
+            access,
+        });
     }
     Ok((held, bindings))
 }
@@ -93,7 +96,11 @@ fn gather(run: &Run<'_>, input: &Input, selections: &[Selection]) -> Result<Buff
     // Each combination of runs is a box; those that differ only in the first axis lie one after
     // another in the buffer, the others are read aside and copied in.
     let inner_whole = selections[1..].iter().all(|s| s.runs.len() == 1);
-    let mut aside = if inner_whole { None } else { Some(run.store.take("input buffers", bytes)?) };
+    let mut aside = if inner_whole {
+        None
+    } else {
+        Some(run.store.take("input buffers", bytes)?)
+    };
     let mut combination = vec![0; selections.len()];
     let strides = row_major_strides(&shape);
     loop {
@@ -109,12 +116,27 @@ fn gather(run: &Run<'_>, input: &Input, selections: &[Selection]) -> Result<Buff
         match &mut aside {
             None => {
                 let from = at[0] * strides[0] * size;
-                read(run, &input.feed, &input.shape, size, &region, &mut out[from..from + count])?;
+                read(
+                    run,
+                    &input.feed,
+                    &input.shape,
+                    size,
+                    &region,
+                    &mut out[from..from + count],
+                )?;
             }
             Some(aside) => {
                 read(run, &input.feed, &input.shape, size, &region, &mut aside[..count])?;
                 let whole = Region::whole(&region.shape);
-                copy_region(&aside[..count], &region.shape, &whole, &mut out, &shape, &at, size);
+                copy_region(
+                    &aside[..count],
+                    &region.shape,
+                    &whole,
+                    &mut out,
+                    &shape,
+                    &at,
+                    size,
+                );
             }
         }
         if !advance(&mut combination, |axis| selections[axis].runs.len()) {
@@ -137,9 +159,14 @@ fn advance(combination: &mut [usize], count: impl Fn(usize) -> usize) -> bool {
 
 /// A pinned tile of an array of the plan.
 fn tile(run: &Run<'_>, array: usize, number: usize) -> Result<Tile> {
-    let key = TileKey { array: run.keys[array], block: number as u64 };
+    let key = TileKey {
+        array: run.keys[array],
+        block: number as u64,
+    };
     run.store.get(key)?.ok_or_else(|| {
-        crate::Error::Device(format!("tile {number} of array {array} is gone before its last use"))
+        crate::Error::Device(format!(
+            "tile {number} of array {array} is gone before its last use"
+        ))
     })
 }
 
@@ -154,15 +181,21 @@ fn read(
 ) -> Result<()> {
     match feed {
         Feed::Source(source) => {
-            run.counters.source_bytes.fetch_add(out.len() as u64, Ordering::Relaxed);
+            run.counters
+                .source_bytes
+                .fetch_add(out.len() as u64, Ordering::Relaxed);
             source.read(region, out)
         }
         Feed::Array(id) => {
-            run.counters.array_bytes.fetch_add(out.len() as u64, Ordering::Relaxed);
+            run.counters
+                .array_bytes
+                .fetch_add(out.len() as u64, Ordering::Relaxed);
             let grid = &run.plan.arrays[*id].grid;
             for number in grid.overlapping(region) {
                 let place = grid.region(&grid.block(number));
-                let Some(part) = place.intersect(region) else { continue };
+                let Some(part) = place.intersect(region) else {
+                    continue;
+                };
                 let tile = tile(run, *id, number)?;
                 let from = part.relative_to(&place.start);
                 let at = part.relative_to(&region.start).start;
@@ -170,11 +203,16 @@ fn read(
             }
             Ok(())
         }
-        Feed::Reshaped { of, from } => {
-            reshaped_boxes(shape, from, region, &mut |inner, at, count| {
-                read(run, of, from, size, inner, &mut out[at * size..(at + count) * size])
-            })
-        }
+        Feed::Reshaped { of, from } => reshaped_boxes(shape, from, region, &mut |inner, at, count| {
+            read(
+                run,
+                of,
+                from,
+                size,
+                inner,
+                &mut out[at * size..(at + count) * size],
+            )
+        }),
     }
 }
 
@@ -196,8 +234,17 @@ fn reshaped_boxes(
     let mut at = vec![0; split];
     let mut done = 0;
     loop {
-        let lead: usize = at.iter().zip(&region.start).zip(&strides).map(|((i, s), k)| (i + s) * k).sum();
-        let tail: usize = region.start[split..].iter().zip(&strides[split..]).map(|(s, k)| s * k).sum();
+        let lead: usize = at
+            .iter()
+            .zip(&region.start)
+            .zip(&strides)
+            .map(|((i, s), k)| (i + s) * k)
+            .sum();
+        let tail: usize = region.start[split..]
+            .iter()
+            .zip(&strides[split..])
+            .map(|(s, k)| s * k)
+            .sum();
         linear_boxes(from, lead + tail, run, &mut |inner, count| {
             visit(inner, done, count)?;
             done += count;
@@ -221,7 +268,9 @@ fn linear_boxes(
     while at < end {
         // The outermost axis along which a step from here is aligned and fits.
         let axis = (0..shape.len()).find(|&a| at % strides[a] == 0 && at + strides[a] <= end);
-        let Some(axis) = axis else { return visit(&Region::whole(shape), 1) };
+        let Some(axis) = axis else {
+            return visit(&Region::whole(shape), 1);
+        };
         let mut start: Vec<usize> = (0..shape.len()).map(|a| at / strides[a] % shape[a]).collect();
         let steps = ((end - at) / strides[axis]).min(shape[axis] - start[axis]);
         let mut extent = vec![1; shape.len()];
@@ -245,15 +294,23 @@ mod tests {
         let mut out = vec![0];
         for (axis, stride) in row_major_strides(shape).into_iter().enumerate() {
             let picks = region.start[axis]..region.stop(axis);
-            out = out.iter().flat_map(|b| picks.clone().map(move |p| b + p * stride)).collect();
+            out = out
+                .iter()
+                .flat_map(|b| picks.clone().map(move |p| b + p * stride))
+                .collect();
         }
         out
     }
 
     #[test]
     fn boxes_of_a_reshape_hold_its_elements_in_order() {
-        let cases: [(&[usize], &[usize]); 5] =
-            [(&[24], &[2, 3, 4]), (&[4, 6], &[2, 3, 4]), (&[3, 8], &[6, 4]), (&[2, 3, 4], &[24]), (&[1], &[])];
+        let cases: [(&[usize], &[usize]); 5] = [
+            (&[24], &[2, 3, 4]),
+            (&[4, 6], &[2, 3, 4]),
+            (&[3, 8], &[6, 4]),
+            (&[2, 3, 4], &[24]),
+            (&[1], &[]),
+        ];
         for (to, from) in cases {
             for start in 0..to[0] {
                 for n in 1..=to[0] - start {

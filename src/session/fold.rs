@@ -46,14 +46,24 @@ impl Split {
     fn new(stage: &Stage) -> Split {
         let is_folded = stage.folded();
         let pick = |want: bool| {
-            let axes = stage.grid.axes().iter().zip(&is_folded).filter(|(_, f)| **f == want);
+            let axes = stage
+                .grid
+                .axes()
+                .iter()
+                .zip(&is_folded)
+                .filter(|(_, f)| **f == want);
             Chunks::new(axes.map(|(axis, _)| axis.clone()).collect())
         };
         let segments = match &stage.kind {
             StageKind::Reduce { segments, .. } => *segments,
             _ => 1,
         };
-        Split { kept: pick(false), folded: pick(true), segments, is_folded }
+        Split {
+            kept: pick(false),
+            folded: pick(true),
+            segments,
+            is_folded,
+        }
     }
 
     /// The region of a kept and a folded block together.
@@ -104,7 +114,9 @@ pub(super) fn run_item(
             feed(run, stage, placement, &block, &mut states.states)?;
         }
     }
-    let Some(done) = folds.arrive(kept_number, segment, split.segments, states) else { return Ok(()) };
+    let Some(done) = folds.arrive(kept_number, segment, split.segments, states) else {
+        return Ok(());
+    };
     finish(run, stage, &split, &kept, &done.states)
 }
 
@@ -116,15 +128,26 @@ fn new_states(run: &Run<'_>, stage: &Stage, split: &Split, kept: &[usize]) -> Re
     let program = &stage.variants[0].program;
     let first = split.region(kept, &vec![0; split.folded.axes().len()]);
     let len = geometry::element_count(&stage.state_shape(&first.shape))?;
-    let dtypes: Vec<_> = program.outputs.iter().map(|o| program.insts[o.value()].dtype).collect();
-    let bytes: usize = reductions.iter().zip(&dtypes).map(|(r, &d)| State::bytes_for(*r, d, len)).sum();
+    let dtypes: Vec<_> = program
+        .outputs
+        .iter()
+        .map(|o| program.insts[o.value()].dtype)
+        .collect();
+    let bytes: usize = reductions
+        .iter()
+        .zip(&dtypes)
+        .map(|(r, &d)| State::bytes_for(*r, d, len))
+        .sum();
     let memory = run.store.reserve("reduction states", bytes as u64)?;
     let states = reductions
         .iter()
         .zip(dtypes)
         .map(|(r, dtype)| State::new(*r, dtype, len).map_err(Error::Invalid))
         .collect::<Result<_>>()?;
-    Ok(States { states, _memory: memory })
+    Ok(States {
+        states,
+        _memory: memory,
+    })
 }
 
 /// Feeds one block.
@@ -139,9 +162,10 @@ fn feed(
     let (held, bindings) = fetch::inputs(run, variant, block)?;
     let buffers: Vec<&[u8]> = held.iter().map(fetch::Held::bytes).collect();
     let labels = match &stage.kind {
-        StageKind::Reduce { labels: Some((axis, labels)), .. } => {
-            Some(&labels[block.start[*axis]..block.stop(*axis)])
-        }
+        StageKind::Reduce {
+            labels: Some((axis, labels)),
+            ..
+        } => Some(&labels[block.start[*axis]..block.stop(*axis)]),
         _ => None,
     };
     let task = Task {
@@ -184,7 +208,9 @@ impl Folds {
 fn finish(run: &Run<'_>, stage: &Stage, split: &Split, kept: &[usize], states: &[State]) -> Result<()> {
     for (&array, state) in stage.arrays.iter().zip(states) {
         let made = &run.plan.arrays[array];
-        let mut out = run.store.take("finished tiles", state.len() * made.dtype.size())?;
+        let mut out = run
+            .store
+            .take("finished tiles", state.len() * made.dtype.size())?;
         state.finish(&mut out, 0..state.len());
         let place = made.grid.region(&made_block(stage, split, kept));
         output::deliver(run, array, &place, out)?;
@@ -195,7 +221,10 @@ fn finish(run: &Run<'_>, stage: &Stage, split: &Split, kept: &[usize], states: &
 /// The block of the made array for a kept block: the grouped axis has one chunk.
 fn made_block(stage: &Stage, split: &Split, kept: &[usize]) -> Vec<usize> {
     let grouped = match &stage.kind {
-        StageKind::Reduce { labels: Some((axis, _)), .. } => Some(*axis),
+        StageKind::Reduce {
+            labels: Some((axis, _)),
+            ..
+        } => Some(*axis),
         _ => None,
     };
     let mut next = kept.iter();

@@ -51,14 +51,27 @@ impl Source for KeptTiles {
     fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
         for number in self.grid.overlapping(region) {
             let place = self.grid.region(&self.grid.block(number));
-            let Some(part) = place.intersect(region) else { continue };
-            let key = TileKey { array: self.key, block: number as u64 };
+            let Some(part) = place.intersect(region) else {
+                continue;
+            };
+            let key = TileKey {
+                array: self.key,
+                block: number as u64,
+            };
             let tile = self.store.get(key)?.ok_or_else(|| {
                 Error::Device(format!("tile {number} of {} is not in the store", self.name()))
             })?;
             let from = part.relative_to(&place.start);
             let at = part.relative_to(&region.start).start;
-            copy_region(&tile, &place.shape, &from, out, &region.shape, &at, self.dtype.size());
+            copy_region(
+                &tile,
+                &place.shape,
+                &from,
+                out,
+                &region.shape,
+                &at,
+                self.dtype.size(),
+            );
         }
         Ok(())
     }
@@ -86,7 +99,10 @@ impl fmt::Debug for KeptTiles {
 impl Drop for KeptTiles {
     fn drop(&mut self) {
         for block in 0..self.grid.count() as u64 {
-            self.store.remove(TileKey { array: self.key, block });
+            self.store.remove(TileKey {
+                array: self.key,
+                block,
+            });
         }
     }
 }

@@ -59,7 +59,9 @@ struct Inner {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("config", &self.inner.config).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,7 +71,11 @@ impl Session {
     /// # Errors
     /// A spill folder that cannot be used; a device that is not there.
     pub fn new(config: Config) -> Result<Session> {
-        let limits = Limits { host: config.host_budget(), disk: config.disk_budget(), workers: config.workers() };
+        let limits = Limits {
+            host: config.host_budget(),
+            disk: config.disk_budget(),
+            workers: config.workers(),
+        };
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(limits.workers)
             .thread_name(|n| format!("tilewise-{n}"))
@@ -131,7 +137,11 @@ impl Session {
 
     /// What the last run did.
     pub fn last_report(&self) -> Option<Report> {
-        self.inner.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The plan of some arrays handed to memory, without running it.
@@ -140,8 +150,13 @@ impl Session {
     /// As [`Plan::new`].
     pub fn plan(&self, arrays: &[&Array]) -> Result<Plan> {
         let to = Destination::Result;
-        let roots: Vec<Root> =
-            arrays.iter().map(|a| Root { expr: a.expr().clone(), to: to.clone() }).collect();
+        let roots: Vec<Root> = arrays
+            .iter()
+            .map(|a| Root {
+                expr: a.expr().clone(),
+                to: to.clone(),
+            })
+            .collect();
         Plan::new(&roots, self.inner.limits)
     }
 
@@ -171,9 +186,14 @@ impl Session {
                 T::DTYPE
             )));
         }
-        let mut values: Vec<Vec<T::Stored>> =
-            arrays.iter().map(|a| vec![T::Stored::default(); a.len()]).collect();
-        let bytes = values.iter_mut().map(|v| bytemuck::cast_slice_mut::<T::Stored, u8>(v)).collect();
+        let mut values: Vec<Vec<T::Stored>> = arrays
+            .iter()
+            .map(|a| vec![T::Stored::default(); a.len()])
+            .collect();
+        let bytes = values
+            .iter_mut()
+            .map(|v| bytemuck::cast_slice_mut::<T::Stored, u8>(v))
+            .collect();
         self.compute_into(arrays, bytes)?;
         arrays
             .iter()
@@ -202,7 +222,10 @@ impl Session {
         }
         let roots = arrays
             .iter()
-            .map(|a| Root { expr: a.expr().clone(), to: Destination::Result })
+            .map(|a| Root {
+                expr: a.expr().clone(),
+                to: Destination::Result,
+            })
             .collect::<Vec<_>>();
         self.run(&roots, out.into_iter().map(Some).collect()).map(drop)
     }
@@ -231,7 +254,10 @@ impl Session {
     /// # Errors
     /// As [`Session::compute`].
     pub fn persist(&self, array: &Array) -> Result<Array> {
-        let roots = [Root { expr: array.expr().clone(), to: Destination::Keep }];
+        let roots = [Root {
+            expr: array.expr().clone(),
+            to: Destination::Keep,
+        }];
         let (plan, keys) = self.run(&roots, vec![None])?;
         let id = plan.roots[0];
         let kept = KeptTiles::new(self.inner.store.clone(), keys[id], &plan.arrays[id]);
@@ -248,11 +274,16 @@ impl Session {
         let plan_seconds = started.elapsed().as_secs_f64();
         let result_bytes: usize = results.iter().flatten().map(|r| r.len()).sum();
         let _results = inner.store.reserve("results", result_bytes as u64)?;
-        let keys: Vec<u64> =
-            plan.arrays.iter().map(|_| inner.next_array.fetch_add(1, Ordering::Relaxed)).collect();
+        let keys: Vec<u64> = plan
+            .arrays
+            .iter()
+            .map(|_| inner.next_array.fetch_add(1, Ordering::Relaxed))
+            .collect();
         let next_use = Arc::new(NextUse::new(&plan, &keys));
         let order = next_use.clone();
-        inner.store.set_next_use(Arc::new(move |key: TileKey| order.position(key)));
+        inner
+            .store
+            .set_next_use(Arc::new(move |key: TileKey| order.position(key)));
         let before = inner.store.counts();
         let run = Run {
             plan: &plan,
@@ -308,7 +339,10 @@ fn sink_roots(outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<Vec<Root>> {
                     array.shape()
                 )));
             }
-            Ok(Root { expr: array.expr().clone(), to: Destination::Sink(sink.clone()) })
+            Ok(Root {
+                expr: array.expr().clone(),
+                to: Destination::Sink(sink.clone()),
+            })
         })
         .collect()
 }
@@ -320,4 +354,3 @@ impl Session {
         self.inner.devices.names()
     }
 }
-

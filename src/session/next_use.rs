@@ -40,7 +40,12 @@ impl NextUse {
                 }
             }
         }
-        NextUse { readers, stage: AtomicU64::new(0), items: AtomicU64::new(1), done: AtomicU64::new(0) }
+        NextUse {
+            readers,
+            stage: AtomicU64::new(0),
+            items: AtomicU64::new(1),
+            done: AtomicU64::new(0),
+        }
     }
 
     /// A stage of so many items begins.
@@ -57,11 +62,16 @@ impl NextUse {
 
     /// The position of a tile's next use; `u64::MAX` for never.
     pub fn position(&self, key: TileKey) -> u64 {
-        let Some((tiles, stages)) = self.readers.get(&key.array) else { return u64::MAX };
+        let Some((tiles, stages)) = self.readers.get(&key.array) else {
+            return u64::MAX;
+        };
         let scaled = |n: u64, of: u64| (n as u128 * u128::from(STEPS - 1) / u128::from(of.max(1))) as u64;
         let place = scaled(key.block, *tiles);
         let now = self.stage.load(Ordering::Relaxed);
-        let progress = scaled(self.done.load(Ordering::Relaxed), self.items.load(Ordering::Relaxed));
+        let progress = scaled(
+            self.done.load(Ordering::Relaxed),
+            self.items.load(Ordering::Relaxed),
+        );
         // One tile's width of slack, as tasks end out of order.
         let width = scaled(1, *tiles);
         stages

@@ -12,7 +12,9 @@ use std::sync::atomic::Ordering;
 pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffer) -> Result<()> {
     let made = &run.plan.arrays[array];
     let size = made.dtype.size();
-    run.counters.written_bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+    run.counters
+        .written_bytes
+        .fetch_add(data.len() as u64, Ordering::Relaxed);
     let whole = Region::whole(&block.shape);
     for &root in &made.roots {
         match &run.plan.destinations[root] {
@@ -20,7 +22,15 @@ pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffe
             Destination::Result => {
                 if let Some(result) = &run.results[root] {
                     let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
-                    copy_region(&data, &block.shape, &whole, &mut result, &made.shape, &block.start, size);
+                    copy_region(
+                        &data,
+                        &block.shape,
+                        &whole,
+                        &mut result,
+                        &made.shape,
+                        &block.start,
+                        size,
+                    );
                 }
             }
             Destination::Keep => {}
@@ -46,6 +56,9 @@ pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffe
 }
 
 fn insert(run: &Run<'_>, array: ArrayId, number: usize, tile: Buffer) {
-    let key = TileKey { array: run.keys[array], block: number as u64 };
+    let key = TileKey {
+        array: run.keys[array],
+        block: number as u64,
+    };
     run.store.insert(key, tile, Origin::Spill);
 }

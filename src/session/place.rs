@@ -3,7 +3,8 @@
 use super::config::DeviceChoice;
 use super::run::Placement;
 use crate::Result;
-use crate::device::Device; fn todo() -> Arc<dyn Device> { panic!() }
+use crate::device::Device;
+use crate::device::cpu::Cpu;
 use crate::plan::{Stage, StageKind};
 use std::sync::Arc;
 
@@ -17,7 +18,11 @@ pub(super) struct Devices {
 impl Devices {
     /// Opens what the choice asks for.
     pub fn open(choice: DeviceChoice) -> Result<Devices> {
-        Ok(Devices { cpu: todo(), gpu: None, choice })
+        Ok(Devices {
+            cpu: Arc::new(Cpu::new()),
+            gpu: None,
+            choice,
+        })
     }
 
     /// The CPU, which can run every stage.
@@ -37,15 +42,23 @@ impl Devices {
 
     /// The device of a stage.
     pub fn place(&self, stage: &Stage) -> Placement {
-        let on_cpu = |why: String| Placement { device: self.cpu.clone(), words: why };
-        let Some(gpu) = &self.gpu else { return on_cpu(self.cpu.name()) };
+        let on_cpu = |why: String| Placement {
+            device: self.cpu.clone(),
+            words: why,
+        };
+        let Some(gpu) = &self.gpu else {
+            return on_cpu(self.cpu.name());
+        };
         let refused = stage.variants.iter().find_map(|v| gpu.supports(&v.program).err());
         match (&stage.kind, refused) {
             (_, Some(why)) => on_cpu(format!("{} ({why})", self.cpu.name())),
             (StageKind::Custom(_), None) if self.choice == DeviceChoice::Auto => {
                 on_cpu(format!("{} (a closure runs on the host)", self.cpu.name()))
             }
-            (_, None) => Placement { device: gpu.clone(), words: gpu.name() },
+            (_, None) => Placement {
+                device: gpu.clone(),
+                words: gpu.name(),
+            },
         }
     }
 }

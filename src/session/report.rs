@@ -134,7 +134,10 @@ impl Report {
             let (out_bytes, back) = (human_bytes(self.spilled_bytes), human_bytes(self.loaded_bytes));
             out += &format!("spilled: {out_bytes} written, {back} read back\n");
         }
-        out + &format!("time: {:.3} s, of which planning {:.4} s\n", self.seconds, self.plan_seconds)
+        out + &format!(
+            "time: {:.3} s, of which planning {:.4} s\n",
+            self.seconds, self.plan_seconds
+        )
     }
 }
 

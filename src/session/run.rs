@@ -82,7 +82,10 @@ impl Run<'_> {
         let array = &self.plan.arrays[id];
         if array.stored {
             for block in 0..array.grid.count() as u64 {
-                self.store.remove(TileKey { array: self.keys[id], block });
+                self.store.remove(TileKey {
+                    array: self.keys[id],
+                    block,
+                });
             }
         }
     }
@@ -101,7 +104,10 @@ impl Run<'_> {
             _ => stage.grid.count(),
         };
         self.next_use.enter(stage.id, items as u64);
-        self.tell(&Event::StageStarted { stage: stage.id, tasks: items as u64 });
+        self.tell(&Event::StageStarted {
+            stage: stage.id,
+            tasks: items as u64,
+        });
         let folds = fold::Folds::default();
         self.parallel(workers, items, |item| {
             match &stage.kind {
@@ -109,7 +115,10 @@ impl Run<'_> {
                 _ => self.store_task(stage, placement, item)?,
             }
             self.next_use.advance();
-            self.tell(&Event::TaskEnded { stage: stage.id, task: item as u64 });
+            self.tell(&Event::TaskEnded {
+                stage: stage.id,
+                task: item as u64,
+            });
             Ok(())
         })?;
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
@@ -131,7 +140,12 @@ impl Run<'_> {
 
     /// Runs `work(0..items)` on `workers` threads, started in rising order; the first error stops
     /// the others before their next item.
-    fn parallel(&self, workers: usize, items: usize, work: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    fn parallel(
+        &self,
+        workers: usize,
+        items: usize,
+        work: impl Fn(usize) -> Result<()> + Sync,
+    ) -> Result<()> {
         let next = AtomicU64::new(0);
         let failed: Mutex<Option<Error>> = Mutex::new(None);
         let stop = AtomicBool::new(false);
@@ -148,7 +162,10 @@ impl Run<'_> {
                 };
                 if let Err(error) = outcome {
                     stop.store(true, Ordering::Relaxed);
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    failed
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .get_or_insert(error);
                 }
             }
         };
@@ -183,11 +200,17 @@ impl Run<'_> {
         match placement.device.run(task, outputs) {
             Err(Error::Device(reason)) if !Arc::ptr_eq(&placement.device, self.cpu) => {
                 self.counters.fallbacks.fetch_add(1, Ordering::Relaxed);
-                let mut first =
-                    self.counters.fallback_reason.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut first = self
+                    .counters
+                    .fallback_reason
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 first.get_or_insert_with(|| reason.clone());
                 drop(first);
-                self.tell(&Event::DeviceFallback { stage: stage.id, reason });
+                self.tell(&Event::DeviceFallback {
+                    stage: stage.id,
+                    reason,
+                });
                 self.cpu.run(task, outputs)
             }
             other => other,
@@ -205,7 +228,12 @@ impl Run<'_> {
         let mut values: Vec<Buffer> = program
             .outputs
             .iter()
-            .map(|out| self.store.take("output blocks", block.len() * program.insts[out.value()].dtype.size()))
+            .map(|out| {
+                self.store.take(
+                    "output blocks",
+                    block.len() * program.insts[out.value()].dtype.size(),
+                )
+            })
             .collect::<Result<_>>()?;
         {
             let (held, bindings) = fetch::inputs(self, variant, &block)?;
@@ -223,8 +251,10 @@ impl Run<'_> {
         }
         if let StageKind::Custom(custom) = &stage.kind {
             let array = stage.arrays[0];
-            let mut out =
-                self.store.take("output blocks", block.len() * self.plan.arrays[array].dtype.size())?;
+            let mut out = self.store.take(
+                "output blocks",
+                block.len() * self.plan.arrays[array].dtype.size(),
+            )?;
             let inputs: Vec<&[u8]> = values.iter().map(|b| &**b).collect();
             custom.run(&inputs, &block.shape, &block.start, &mut out)?;
             drop(values);

@@ -22,7 +22,14 @@ impl FileLike {
     pub fn plan_only(name: &str, shape: &[usize], dtype: DType, chunk: Option<&[usize]>) -> Arc<FileLike> {
         let stored = (shape.iter().product::<usize>() * dtype.size()) as u64;
         let (shape, chunk) = (shape.to_vec(), chunk.map(<[usize]>::to_vec));
-        Arc::new(FileLike { name: name.into(), shape, dtype, chunk, stored, data: None })
+        Arc::new(FileLike {
+            name: name.into(),
+            shape,
+            dtype,
+            chunk,
+            stored,
+            data: None,
+        })
     }
 
     /// A source of these elements.
@@ -60,7 +67,10 @@ impl Source for FileLike {
         self.chunk.as_deref()
     }
     fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
-        self.data.as_ref().expect("a source for plans has no data").read(region, out)
+        self.data
+            .as_ref()
+            .expect("a source for plans has no data")
+            .read(region, out)
     }
     fn scratch_bytes(&self, _: &Region) -> usize {
         0
@@ -69,6 +79,8 @@ impl Source for FileLike {
         self.stored
     }
     fn fingerprint(&self) -> u64 {
-        self.name.bytes().fold(7, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)))
+        self.name
+            .bytes()
+            .fold(7, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)))
     }
 }

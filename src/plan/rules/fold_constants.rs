@@ -19,7 +19,11 @@ fn constant(expr: &Expr) -> Option<Scalar> {
 
 /// A dtype's bytes widened to a dtype that has kernels.
 fn computes_in(dtype: DType) -> DType {
-    if matches!(dtype, DType::F16 | DType::BF16) { DType::F32 } else { dtype }
+    if matches!(dtype, DType::F16 | DType::BF16) {
+        DType::F32
+    } else {
+        dtype
+    }
 }
 
 /// The value of a cast.
@@ -28,7 +32,10 @@ pub(crate) fn cast_scalar(value: Scalar, to: DType) -> Scalar {
     let mut input = Lane::default();
     input.set(&value.bytes());
     let run = tilewise_kernels::cast_kernel(value.dtype(), to, Isa::detect());
-    run(&[&input.bytes()[..value.dtype().size()]], &mut out.bytes_mut()[..to.size()]);
+    run(
+        &[&input.bytes()[..value.dtype().size()]],
+        &mut out.bytes_mut()[..to.size()],
+    );
     Scalar::from_bytes(to, out.bytes())
 }
 
@@ -55,7 +62,11 @@ fn evaluate(op: Op, args: &[Scalar], result: DType) -> Option<Scalar> {
         Some(kernel) => (args.to_vec(), kernel, result),
         None => {
             let dtypes: Vec<DType> = dtypes.into_iter().map(computes_in).collect();
-            let wide: Vec<Scalar> = args.iter().zip(&dtypes).map(|(a, &d)| cast_scalar(*a, d)).collect();
+            let wide: Vec<Scalar> = args
+                .iter()
+                .zip(&dtypes)
+                .map(|(a, &d)| cast_scalar(*a, d))
+                .collect();
             (wide, (op.kernel)(&dtypes, Isa::detect())?, computes_in(result))
         }
     };
@@ -65,10 +76,17 @@ fn evaluate(op: Op, args: &[Scalar], result: DType) -> Option<Scalar> {
         lane.set(&arg.bytes());
         lanes.push(lane);
     }
-    let inputs: Vec<&[u8]> = lanes.iter().zip(&args).map(|(l, a)| &l.bytes()[..a.dtype().size()]).collect();
+    let inputs: Vec<&[u8]> = lanes
+        .iter()
+        .zip(&args)
+        .map(|(l, a)| &l.bytes()[..a.dtype().size()])
+        .collect();
     let mut out = Lane::default();
     kernel(&inputs, &mut out.bytes_mut()[..kernel_result.size()]);
-    Some(cast_scalar(Scalar::from_bytes(kernel_result, out.bytes()), result))
+    Some(cast_scalar(
+        Scalar::from_bytes(kernel_result, out.bytes()),
+        result,
+    ))
 }
 
 impl Rule for FoldConstants {
@@ -83,7 +101,9 @@ impl Rule for FoldConstants {
             (NodeKind::Op(op), Some(args)) => evaluate(*op, &args, expr.dtype),
             _ => None,
         };
-        value.map(|v| Expr::scalar(v).broadcast_to(&expr.shape)).transpose()
+        value
+            .map(|v| Expr::scalar(v).broadcast_to(&expr.shape))
+            .transpose()
     }
 }
 
@@ -99,7 +119,10 @@ mod tests {
         let folded = FoldConstants.apply(&sum).unwrap().unwrap();
         assert_eq!(folded, Expr::full(&[3], Scalar::new(4.0f32)).unwrap());
         let half = Expr::scalar(cast_scalar(Scalar::new(1.5f64), DType::F16));
-        let folded = FoldConstants.apply(&Expr::op(add, &[half.clone(), half]).unwrap()).unwrap().unwrap();
+        let folded = FoldConstants
+            .apply(&Expr::op(add, &[half.clone(), half]).unwrap())
+            .unwrap()
+            .unwrap();
         assert_eq!(format!("{folded:?}"), "3");
         assert_eq!(cast_scalar(Scalar::new(f64::NAN), DType::I32), Scalar::new(0i32));
         let x = Expr::index(&[3], 0).unwrap();

@@ -21,9 +21,7 @@ fn holds(to: DType, from: DType) -> bool {
     match (from.kind(), to.kind()) {
         (Kind::Bool, _) => true,
         (_, Kind::Bool) | (Kind::Float | Kind::Signed, Kind::Unsigned) | (Kind::Float, Kind::Signed) => false,
-        (Kind::Float, Kind::Float) => {
-            digits(to) >= digits(from) && (to.size() > from.size() || to == from)
-        }
+        (Kind::Float, Kind::Float) => digits(to) >= digits(from) && (to.size() > from.size() || to == from),
         // Every float dtype but f16 reaches beyond the range of the integers whose digits it holds.
         _ => digits(to) >= digits(from) && (to != DType::F16 || from.size() == 1),
     }

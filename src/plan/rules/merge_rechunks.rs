@@ -37,7 +37,10 @@ mod tests {
         let x = Expr::index(&[8], 0).unwrap();
         let grid = |n: usize| Chunks::regular(&[8], &[n]);
         let twice = x.rechunk(grid(2)).unwrap().rechunk(grid(4)).unwrap();
-        assert_eq!(MergeRechunks.apply(&twice).unwrap(), Some(x.rechunk(grid(4)).unwrap()));
+        assert_eq!(
+            MergeRechunks.apply(&twice).unwrap(),
+            Some(x.rechunk(grid(4)).unwrap())
+        );
         let back = x.rechunk(grid(2)).unwrap().rechunk(grid(8)).unwrap();
         assert_eq!(MergeRechunks.apply(&back).unwrap(), Some(x));
     }

@@ -13,9 +13,13 @@ impl Rule for MergeViews {
     }
 
     fn apply(&self, expr: &Expr) -> Result<Option<Expr>> {
-        let NodeKind::View(outer) = &expr.kind else { return Ok(None) };
+        let NodeKind::View(outer) = &expr.kind else {
+            return Ok(None);
+        };
         let input = &expr.inputs[0];
-        let NodeKind::View(inner) = &input.kind else { return Ok(None) };
+        let NodeKind::View(inner) = &input.kind else {
+            return Ok(None);
+        };
         Ok(Some(input.inputs[0].view(inner.then(outer))))
     }
 }
@@ -28,7 +32,11 @@ mod tests {
     #[test]
     fn a_chain_of_views_is_one() {
         let x = Expr::index(&[6, 4], 0).unwrap();
-        let every_second = SliceItem::Slice { start: None, stop: None, step: Some(2) };
+        let every_second = SliceItem::Slice {
+            start: None,
+            stop: None,
+            step: Some(2),
+        };
         let chain = x.slice(&[every_second]).unwrap().permute(&[1, 0]).unwrap();
         let merged = MergeViews.apply(&chain).unwrap().unwrap();
         assert_eq!(format!("{merged:?}"), "view(index(0, [6, 4]) -> [4, 3])");

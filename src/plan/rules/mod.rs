@@ -43,16 +43,36 @@ impl Rewriter {
         if let Some(done) = self.done.get(&expr.id()) {
             return Ok(done.clone());
         }
-        let inputs: Vec<Expr> = expr.inputs.iter().map(|i| self.rewrite(i)).collect::<Result<_>>()?;
-        let mut out = if inputs == expr.inputs { expr.clone() } else { expr.with_inputs(inputs) };
+        let inputs: Vec<Expr> = expr
+            .inputs
+            .iter()
+            .map(|i| self.rewrite(i))
+            .collect::<Result<_>>()?;
+        let mut out = if inputs == expr.inputs {
+            expr.clone()
+        } else {
+            expr.with_inputs(inputs)
+        };
         'again: loop {
             for rule in RULES {
                 if let Some(better) = rule.apply(&out)? {
-                    debug_assert_eq!((&better.shape, better.dtype), (&out.shape, out.dtype), "{}", rule.name());
+                    debug_assert_eq!(
+                        (&better.shape, better.dtype),
+                        (&out.shape, out.dtype),
+                        "{}",
+                        rule.name()
+                    );
                     *self.applied.entry(rule.name()).or_default() += 1;
-                    let inputs: Vec<Expr> =
-                        better.inputs.iter().map(|i| self.rewrite(i)).collect::<Result<_>>()?;
-                    out = if inputs == better.inputs { better } else { better.with_inputs(inputs) };
+                    let inputs: Vec<Expr> = better
+                        .inputs
+                        .iter()
+                        .map(|i| self.rewrite(i))
+                        .collect::<Result<_>>()?;
+                    out = if inputs == better.inputs {
+                        better
+                    } else {
+                        better.with_inputs(inputs)
+                    };
                     continue 'again;
                 }
             }
