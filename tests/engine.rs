@@ -295,6 +295,23 @@ fn sessions() -> Vec<(&'static str, Session)> {
     ]
 }
 
+/// A session on a Vulkan adapter, software or not. Under CI there has to be one.
+fn gpu_session() -> Option<Session> {
+    let config = Config {
+        memory: Some(256 << 20),
+        device: DeviceChoice::Gpu(None),
+        ..Config::default()
+    };
+    match Session::new(config) {
+        Ok(session) => Some(session),
+        Err(error) if std::env::var_os("CI").is_none() => {
+            println!("skipped, no adapter: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
 fn close(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || a == b || (a - b).abs() <= 1e-12 * a.abs().max(b.abs()).max(1.0)
 }
@@ -347,6 +364,56 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_expression_gives_the_naive_values_on_a_gpu(
+        shape in prop::collection::vec(1..9usize, 1..4),
+        chunk in prop::collection::vec(2..6usize, 4),
+        steps in prop::collection::vec(step(), 1..5),
+        seed in any::<u64>(),
+    ) {
+        let Some(session) = gpu_session() else { return Ok(()) };
+        let values = leaf(&shape, seed);
+        let mut want = ArrayD::from_shape_vec(shape.clone(), values.clone()).unwrap();
+        let source = FileLike::of("f", &shape, Some(&chunk[..shape.len()]), &values);
+        let mut array = Array::from_source(source).unwrap();
+        for step in &steps {
+            if let Some((x, v)) = apply(step, &array, &want)
+                && v.len() < 5_000 && v.ndim() < 6 && v.iter().all(|a| a.abs() < 1e12)
+            {
+                (array, want) = (x, v);
+            }
+        }
+        let got = session.compute::<f64>(&array).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for (a, b) in got.iter().zip(want.iter()) {
+            prop_assert!(close(*a, *b), "{} for {}\n{:?}", a, b, array.expr());
+        }
+        let report = session.last_report().unwrap();
+        for stage in &report.stages {
+            prop_assert_eq!(stage.fallbacks, 0, "{}", &report);
+        }
+    }
+}
+
+#[test]
+fn a_gpu_that_fails_is_replaced_tile_by_tile() {
+    let Some(session) = gpu_session() else { return };
+    let values: Vec<f32> = (0..6000).map(|i| i as f32).collect();
+    let source = FileLike::of("f", &[60, 100], Some(&[20, 100]), &values);
+    let x = Array::from_source(source).unwrap();
+    let want: Vec<f32> = values.iter().map(|v| v * 2.0).collect();
+    session.inject_fault(tilewise::device::gpu::Fault::Lost);
+    let got = session.compute::<f32>(&(&x * 2).unwrap()).unwrap();
+    assert_eq!(got.into_raw_vec_and_offset().0, want);
+    let stage = session.last_report().unwrap().stages.remove(0);
+    assert!(
+        stage.fallbacks > 0 && stage.fallback_reason.is_some(),
+        "{stage:?}"
+    );
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn sliced(input: &AxisChunks, start: usize, step: isize, len: usize) -> AxisChun
     }
     if let AxisChunks::Regular { chunk, .. } = input
         && step == 1
-        && start % chunk == 0
+        && start.is_multiple_of(*chunk)
     {
         return AxisChunks::regular(len, *chunk);
     }

@@ -25,7 +25,7 @@ pub use report::{Report, StageReport};
 
 use crate::expr::Expr;
 use crate::plan::{Destination, Limits, Plan, Root};
-use crate::store::{Sink, TileKey, TileStore, peak_rss};
+use crate::store::{Reservation, Sink, TileKey, TileStore, peak_rss};
 use crate::{Error, Result};
 use event::Ear;
 use kept::KeptTiles;
@@ -49,6 +49,7 @@ struct Inner {
     store: TileStore,
     pool: rayon::ThreadPool,
     devices: Devices,
+    gpu_memory: Reservation,
     next_array: AtomicU64,
     cancelled: AtomicBool,
     ear: Arc<Ear>,
@@ -71,8 +72,15 @@ impl Session {
     /// # Errors
     /// A spill folder that cannot be used; a device that is not there.
     pub fn new(config: Config) -> Result<Session> {
+        // What a GPU stages, and all it holds where it shares the host's memory, is host memory too.
+        let gpu_bytes = config.gpu_budget();
+        let staged = if matches!(config.device, DeviceChoice::Gpu(_)) {
+            gpu_bytes
+        } else {
+            0
+        };
         let limits = Limits {
-            host: config.host_budget(),
+            host: config.host_budget().saturating_sub(staged),
             disk: config.disk_budget(),
             workers: config.workers(),
         };
@@ -83,7 +91,8 @@ impl Session {
             .map_err(|e| Error::Device(format!("cannot start {} worker threads: {e}", limits.workers)))?;
         let ear = Arc::new(Ear::default());
         let store = config.open_store(ear.clone())?;
-        let devices = Devices::open(config.device)?;
+        let devices = Devices::open(config.device, gpu_bytes, limits.workers)?;
+        let gpu_memory = store.budget().try_reserve("gpu staging", staged)?;
         Ok(Session {
             inner: Arc::new(Inner {
                 config,
@@ -91,6 +100,7 @@ impl Session {
                 store,
                 pool,
                 devices,
+                gpu_memory,
                 next_array: AtomicU64::new(0),
                 cancelled: AtomicBool::new(false),
                 ear,
@@ -162,7 +172,7 @@ impl Session {
 
     /// A plan as text, with the device of each stage.
     pub fn explain(&self, plan: &Plan) -> String {
-        plan.explain(&|stage| self.inner.devices.place(stage).words)
+        plan.explain(&|stage| self.inner.devices.place(plan, stage).words)
     }
 
     /// The values of an array.
@@ -302,7 +312,7 @@ impl Session {
             tasks: plan.stages.iter().map(|s| s.grid.count() as u64).sum(),
             host_bytes: plan.memory.host,
         });
-        let stages = run.run(&|stage| inner.devices.place(stage))?;
+        let stages = run.run(&|stage| inner.devices.place(&plan, stage))?;
         let after = inner.store.counts();
         let seconds = started.elapsed().as_secs_f64();
         run.tell(&Event::Finished { seconds });
@@ -311,8 +321,8 @@ impl Session {
             stages,
             seconds,
             plan_seconds,
-            host_budget: inner.limits.host,
-            host_proved: plan.memory.host,
+            host_budget: inner.config.host_budget(),
+            host_proved: plan.memory.host + inner.gpu_memory.bytes(),
             host_peak: inner.store.budget().peak(),
             rss_peak: peak_rss(),
             gpu_peak: inner.devices.gpu_peak(),
@@ -349,6 +359,12 @@ fn sink_roots(outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<Vec<Root>> {
 
 /// The device a session would use for a program, for messages.
 impl Session {
+    /// Makes its GPU fail in that way, for tests of what follows.
+    #[doc(hidden)]
+    pub fn inject_fault(&self, fault: crate::device::gpu::Fault) {
+        self.inner.devices.inject(fault);
+    }
+
     /// The names of its devices, the CPU last.
     pub fn devices(&self) -> Vec<String> {
         self.inner.devices.names()
