@@ -1,6 +1,8 @@
 //! Whole expressions through the engine against a naive interpreter over `ndarray`: the same
 //! values whatever the chunks, the memory and the number of threads.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use common::FileLike;
@@ -221,7 +223,7 @@ fn apply(step: &Step, x: &Array, v: &ArrayD<f64>) -> Option<(Array, ArrayD<f64>)
             let total = v.len();
             let to: Vec<usize> = match way % 3 {
                 0 => vec![total],
-                1 if total % 2 == 0 => vec![2, total / 2],
+                1 if total.is_multiple_of(2) => vec![2, total / 2],
                 1 => vec![1, total],
                 _ => (1..=4)
                     .rev()

@@ -1,6 +1,8 @@
 //! Golden plans: what `explain` says of typical expressions, committed as text under
 //! `tests/golden/`. `TILEWISE_BLESS=1` writes them anew; the diff is the judge.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use common::FileLike;

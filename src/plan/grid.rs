@@ -26,14 +26,18 @@ pub(crate) fn choose(hint: &Chunks, target: usize, limit: usize) -> Chunks {
     let mut joined = vec![1; extents.len()];
     if !cut.contains(&true) {
         for axis in (0..extents.len()).rev() {
-            let room = target / product(&extents).max(1);
-            if room < 2 || shape[axis] == 0 {
+            // How far this axis may reach beside the other axes' extents.
+            let fits = target / (product(&extents) / extents[axis]).max(1);
+            if fits <= extents[axis] || shape[axis] == 0 {
                 break;
             }
-            let wanted = shape[axis].div_ceil(extents[axis]);
-            joined[axis] = wanted.min(room);
-            extents[axis] = (extents[axis] * joined[axis]).min(shape[axis].max(1));
-            if joined[axis] < wanted {
+            if let AxisChunks::Regular { .. } = hint.axes()[axis] {
+                joined[axis] = shape[axis].div_ceil(extents[axis]).min(fits / extents[axis]);
+                extents[axis] = (extents[axis] * joined[axis]).min(shape[axis]);
+            } else {
+                extents[axis] = fits.min(shape[axis]);
+            }
+            if extents[axis] < shape[axis] {
                 break;
             }
         }

@@ -1,4 +1,6 @@
 //! What several tests share: sources that behave like files.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 #![allow(dead_code)] // each test binary uses its part
 
 use std::sync::Arc;
