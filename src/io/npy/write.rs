@@ -1,0 +1,135 @@
+//! NPY files, written whole or not at all.
+//!
+//! The length of the file is known from its header, so regions are written where they belong in any
+//! order; the file gets its name when it is finished.
+
+use super::NAME;
+use super::header::header_bytes;
+use crate::geometry::{Region, checked_bytes};
+use crate::io::file::check_region;
+use crate::io::runs::{Side, for_each_run};
+use crate::store::Sink;
+use crate::{DType, Error, Result};
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempPath;
+
+/// An NPY file being written. [`NpyWriter::finish`] gives it its name; dropping it before removes
+/// it.
+#[derive(Debug)]
+pub struct NpyWriter {
+    sink: Arc<NpySink>,
+    temporary: TempPath,
+}
+
+/// The array of a file being written.
+#[derive(Debug)]
+struct NpySink {
+    file: File,
+    path: PathBuf,
+    dtype: DType,
+    shape: Vec<usize>,
+    offset: u64,
+}
+
+impl NpyWriter {
+    /// Creates a file that will be called `path`, for an array of that dtype and shape; elements
+    /// never written are 0.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when NPY has no such dtype or the shape is too large, [`Error::Io`] when
+    /// the system refuses.
+    pub fn create(path: impl AsRef<Path>, dtype: DType, shape: &[usize]) -> Result<NpyWriter> {
+        let path = path.as_ref();
+        let bytes = checked_bytes(shape, dtype.size())?;
+        let header = header_bytes(dtype, shape)?;
+        if path.is_dir() {
+            return Err(Error::io("create", path)(std::io::ErrorKind::IsADirectory.into()));
+        }
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let (mut file, temporary) = tempfile::Builder::new()
+            .prefix(".tilewise-")
+            .suffix(".npy.part")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(Error::io("create", path))?
+            .into_parts();
+        file.write_all(&header).map_err(Error::io("write", path))?;
+        let offset = header.len() as u64;
+        file.set_len(offset + bytes as u64)
+            .map_err(Error::io("write", path))?;
+        let sink = NpySink {
+            file,
+            path: path.to_path_buf(),
+            dtype,
+            shape: shape.to_vec(),
+            offset,
+        };
+        Ok(NpyWriter {
+            sink: Arc::new(sink),
+            temporary,
+        })
+    }
+
+    /// The sink for the array.
+    pub fn sink(&self) -> Arc<dyn Sink> {
+        self.sink.clone()
+    }
+
+    /// Gives the file its name, replacing a file that has it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn finish(self) -> Result<()> {
+        let path = self.sink.path.clone();
+        self.temporary
+            .persist(&path)
+            .map_err(|e| Error::io("rename to", &path)(e.error))
+    }
+}
+
+impl Sink for NpySink {
+    fn name(&self) -> String {
+        let file = self.path.file_name().unwrap_or(self.path.as_os_str());
+        format!("{}:{NAME}", file.to_string_lossy())
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn chunks(&self) -> Option<&[usize]> {
+        None
+    }
+
+    fn write(&self, region: &Region, data: &[u8]) -> Result<()> {
+        check_region(&self.name(), &self.shape, self.dtype.size(), region, data.len())?;
+        let origin = vec![0; region.rank()];
+        let from = Side {
+            shape: &region.shape,
+            start: &origin,
+        };
+        let to = Side {
+            shape: &self.shape,
+            start: &region.start,
+        };
+        for_each_run(from, to, &region.shape, self.dtype.size(), |a, b, n| {
+            self.file.write_all_at(&data[a..a + n], self.offset + b as u64)
+        })
+        .map_err(Error::io("write", &self.path))
+    }
+
+    fn scratch_bytes(&self, _region: &Region) -> usize {
+        0
+    }
+}
