@@ -172,7 +172,7 @@ impl Session {
 
     /// A plan as text, with the device of each stage.
     pub fn explain(&self, plan: &Plan) -> String {
-        plan.explain(&|stage| self.inner.devices.place(plan, stage).words)
+        plan.explain(&|stage| self.inner.devices.words(plan, stage))
     }
 
     /// The values of an array.

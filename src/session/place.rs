@@ -118,6 +118,14 @@ impl Devices {
         }
     }
 
+    /// What a stage is expected to take on the device it gets, for `explain`.
+    pub fn words(&self, plan: &Plan, stage: &Stage) -> String {
+        let placement = self.place(plan, stage);
+        let (cpu, gpu) = self.estimate(plan, stage);
+        let seconds = if Arc::ptr_eq(&placement.device, &self.cpu) { cpu } else { gpu };
+        format!("{}\n  predicted: {seconds:.3} s", placement.words)
+    }
+
     /// The first hardware GPU that opens.
     fn hardware(&self) -> Option<Arc<Gpu>> {
         let options = Options {
