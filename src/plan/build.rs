@@ -269,6 +269,7 @@ impl Builder {
             let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
             stage.grid = grid::refine(&chosen, &starts);
             set_segments(&mut stage, room);
+            self.place_arrays(&stage, spec);
             let block = stage.grid.largest();
             let fits = |workers: usize| {
                 let task: u64 = memory::task_terms(&stage, &self.arrays, sinks, &block)
@@ -282,7 +283,6 @@ impl Builder {
             let enough = if limit > SMALL_BYTES { NOMINAL_WORKERS } else { 1 };
             if fits(enough) || smallest {
                 let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w));
-                self.place_arrays(&mut stage, spec);
                 self.stages.push(stage);
                 return Ok(most.unwrap_or(1));
             }
@@ -304,10 +304,10 @@ impl Builder {
     ) -> Result<usize> {
         stage.grid = grid::refine(chunks, starts);
         let block = stage.grid.largest();
+        self.place_arrays(&stage, spec);
         let terms = memory::task_terms(&stage, &self.arrays, sinks, &block);
         let task: u64 = terms.iter().map(|t| t.bytes).sum();
         let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
-        self.place_arrays(&mut stage, spec);
         self.stages.push(stage);
         Ok(most as usize)
     }
@@ -347,7 +347,7 @@ impl Builder {
     }
 
     /// Gives the stage's arrays their tile grids.
-    fn place_arrays(&mut self, stage: &mut Stage, spec: &Spec) {
+    fn place_arrays(&mut self, stage: &Stage, spec: &Spec) {
         for (number, &id) in stage.arrays.iter().enumerate() {
             let array = &mut self.arrays[id];
             array.grid = match &stage.kind {

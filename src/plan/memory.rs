@@ -104,13 +104,18 @@ pub(crate) fn task_terms(
             if gathers_inside(input) {
                 copied += Pool::held_bytes(bytes);
             }
-            if let Feed::Source(source) = input.feed.base() {
-                let region = if matches!(input.feed, Feed::Source(_)) {
-                    Region::new(vec![0; bound.len()], bound)
-                } else {
-                    Region::whole(source.shape())
-                };
-                readers = readers.max(source.scratch_bytes(&region) as u64);
+            match input.feed.base() {
+                Feed::Source(source) => {
+                    let region = if matches!(input.feed, Feed::Source(_)) {
+                        Region::new(vec![0; bound.len()], bound)
+                    } else {
+                        Region::whole(source.shape())
+                    };
+                    readers = readers.max(source.scratch_bytes(&region) as u64);
+                }
+                // Tiles are pinned one after another while they are gathered.
+                Feed::Array(id) => readers = readers.max(tile_bytes(&arrays[*id])),
+                Feed::Reshaped { .. } => {}
             }
         }
         inputs = inputs.max(copied);
@@ -132,6 +137,9 @@ pub(crate) fn task_terms(
         outputs += Pool::held_bytes(extra);
         for &id in &stage.arrays {
             outputs += Pool::held_bytes(points * arrays[id].dtype.size());
+            if arrays[id].grid != stage.grid {
+                outputs += tile_bytes(&arrays[id]); // the piece being cut out
+            }
             for sink in arrays[id]
                 .roots
                 .iter()

@@ -122,7 +122,11 @@ impl Devices {
     pub fn words(&self, plan: &Plan, stage: &Stage) -> String {
         let placement = self.place(plan, stage);
         let (cpu, gpu) = self.estimate(plan, stage);
-        let seconds = if Arc::ptr_eq(&placement.device, &self.cpu) { cpu } else { gpu };
+        let seconds = if Arc::ptr_eq(&placement.device, &self.cpu) {
+            cpu
+        } else {
+            gpu
+        };
         format!("{}\n  predicted: {seconds:.3} s", placement.words)
     }
 
