@@ -1,0 +1,173 @@
+//! The kernels of a few programs as text: what is generated is committed, and a diff is the judge.
+//!
+//! `TILEWISE_BLESS=1 cargo test --test gpu_golden` rewrites the files. Every kernel is parsed and
+//! validated by naga, so this runs without an adapter.
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use std::path::PathBuf;
+use tilewise::device::gpu::wgsl;
+use tilewise::plan::program::{Action, AxisRole, Inst, Output, Program};
+use tilewise::{DType, Op, ReduceKind, Reduction, Scalar};
+
+fn inst(action: Action, args: &[usize], dtype: DType) -> Inst {
+    Inst {
+        action,
+        args: args.to_vec(),
+        dtype,
+    }
+}
+
+fn load(n: usize, dtype: DType) -> Inst {
+    inst(Action::Load(n), &[], dtype)
+}
+
+fn op(name: &str, args: &[usize], dtype: DType) -> Inst {
+    inst(
+        Action::Op(Op::find(name).expect("an op of the table")),
+        args,
+        dtype,
+    )
+}
+
+fn reduce(value: usize, kind: ReduceKind, skipna: bool, roles: &[AxisRole]) -> Output {
+    Output::Reduce {
+        value,
+        reduction: Reduction::new(kind).skipna(skipna),
+        roles: roles.to_vec(),
+        index_steps: vec![1; roles.len()],
+    }
+}
+
+fn golden(name: &str, program: Program, wide: bool) {
+    program.verify().expect("a program that holds together");
+    let kernels = wgsl(&program, wide).expect("a program with shaders");
+    for text in &kernels {
+        let module =
+            naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
+        let capabilities = match wide {
+            true => Capabilities::FLOAT64 | Capabilities::SHADER_INT64,
+            false => Capabilities::empty(),
+        };
+        if let Err(e) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
+            panic!("{}", e.emit_to_string(text));
+        }
+    }
+    let program: String = program.to_string().lines().map(|l| format!("// {l}\n")).collect();
+    let text = format!(
+        "{program}\n{}",
+        kernels.join("\n// ---- the next kernel ----\n\n")
+    );
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}.wgsl"));
+    if std::env::var_os("TILEWISE_BLESS").is_some() {
+        std::fs::write(&path, &text).expect("a golden file");
+    }
+    let want = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        want == text,
+        "{} differs; TILEWISE_BLESS=1 rewrites it. It is:\n{text}",
+        path.display()
+    );
+}
+
+/// `x * 2 + y` over one axis.
+#[test]
+fn a_chain() {
+    let insts = vec![
+        load(0, DType::F32),
+        load(1, DType::F32),
+        inst(Action::Const(Scalar::new(2.0f32)), &[], DType::F32),
+        op("multiply", &[0, 2], DType::F32),
+        op("add", &[3, 1], DType::F32),
+    ];
+    let program = Program {
+        rank: 1,
+        inputs: vec![DType::F32; 2],
+        insts,
+        outputs: vec![Output::Store(4)],
+    };
+    golden("chain", program, false);
+}
+
+/// Packed i16 with scale and offset and a fill value, to f32; and whether it is filled.
+#[test]
+fn unpacking() {
+    let insts = vec![
+        load(0, DType::I16),
+        inst(Action::Const(Scalar::new(-32768i16)), &[], DType::I16),
+        op("equal", &[0, 1], DType::Bool),
+        inst(Action::Cast, &[0], DType::F32),
+        inst(Action::Const(Scalar::new(0.01f32)), &[], DType::F32),
+        op("multiply", &[3, 4], DType::F32),
+        inst(Action::Const(Scalar::new(f32::NAN)), &[], DType::F32),
+        op("where", &[2, 6, 5], DType::F32),
+    ];
+    let program = Program {
+        rank: 2,
+        inputs: vec![DType::I16],
+        insts,
+        outputs: vec![Output::Store(7), Output::Store(2)],
+    };
+    golden("unpacking", program, false);
+}
+
+/// Mean and maximum along the first axis, NaN skipped, in f64 and in pairs.
+#[test]
+fn means() {
+    let roles = [AxisRole::Reduce, AxisRole::Keep];
+    let program = Program {
+        rank: 2,
+        inputs: vec![DType::F32],
+        insts: vec![load(0, DType::F32)],
+        outputs: vec![
+            reduce(0, ReduceKind::Mean, true, &roles),
+            reduce(0, ReduceKind::Max, true, &roles),
+        ],
+    };
+    golden("means", program.clone(), true);
+    golden("means_in_pairs", program, false);
+}
+
+/// The anomaly `x - clim[group]` summed by group: a grouped and a reduced axis, with an index.
+#[test]
+fn groups() {
+    let roles = [AxisRole::Group { groups: 12 }, AxisRole::Reduce, AxisRole::Keep];
+    let program = Program {
+        rank: 3,
+        inputs: vec![DType::F32; 2],
+        insts: vec![
+            load(0, DType::F32),
+            load(1, DType::F32),
+            op("subtract", &[0, 1], DType::F32),
+        ],
+        outputs: vec![
+            reduce(2, ReduceKind::Sum, false, &roles),
+            reduce(2, ReduceKind::ArgMax, false, &roles),
+        ],
+    };
+    golden("groups", program, false);
+}
+
+/// Stores of narrow dtypes and a function, with a reduction beside them.
+#[test]
+fn narrow() {
+    let insts = vec![
+        load(0, DType::BF16),
+        inst(Action::Cast, &[0], DType::F32),
+        op("exp", &[1], DType::F32),
+        inst(Action::Cast, &[2], DType::F16),
+        inst(Action::Cast, &[1], DType::U8),
+    ];
+    let program = Program {
+        rank: 1,
+        inputs: vec![DType::BF16],
+        insts,
+        outputs: vec![
+            Output::Store(3),
+            Output::Store(4),
+            reduce(4, ReduceKind::Sum, false, &[AxisRole::Reduce]),
+        ],
+    };
+    golden("narrow", program, false);
+}
