@@ -180,3 +180,31 @@ fn pairs_of_f32_keep_what_f64_keeps() {
         all_roles(&gpu, dtype);
     }
 }
+
+/// Cells whose points are shared by several invocations, in every arrangement of the axes.
+#[test]
+fn points_are_shared_between_invocations() {
+    let Some(gpu) = gpu::open(Options::default()) else {
+        return;
+    };
+    let group = AxisRole::Group { groups: 2 };
+    let labels: Vec<u32> = (0..90).map(|i| [1, 0, 7, 1][i % 4]).collect();
+    let cases: [(&[usize], &[AxisRole]); 6] = [
+        (&[200, 3], &[REDUCE, KEEP]),
+        (&[3, 200], &[KEEP, REDUCE]),
+        (&[17, 3, 19], &[REDUCE, KEEP, REDUCE]),
+        (&[90, 4, 5], &[group, KEEP, REDUCE]),
+        (&[7, 90, 2], &[REDUCE, group, KEEP]),
+        (&[2, 5, 90], &[KEEP, REDUCE, group]),
+    ];
+    for (shape, roles) in cases {
+        let labels = roles.contains(&group).then_some(&labels[..]);
+        // A step that the axes cannot be joined over, so that every index is counted.
+        let mut access = dense(shape);
+        access.steps[0] = match &access.steps[0] {
+            AxisStep::Step(k) => AxisStep::Step(k + 1),
+            table => table.clone(),
+        };
+        check(&gpu, DType::F32, shape, roles, access, labels);
+    }
+}

@@ -32,11 +32,10 @@ fn main(
     let offset1 = bitcast<i32>(p[5]);
     let step1_0 = bitcast<i32>(p[6]);
     let thread = (group.y * groups.x + group.x) * 64u + lane;
-    let first = thread * 1u;
-    for (var k = 0u; k < 1u; k = k + 1u) {
-        let point = first + k;
-        if (point >= total) { break; }
-        let i0 = point;
+    let first = thread * 4u;
+    if (first >= total) { return; }
+    var i0 = first;
+    for (var point = first; point < min(first + 4u, total); point = point + 1u) {
         let at0 = u32(offset0 + i32(i0) * step0_0);
         let at1 = u32(offset1 + i32(i0) * step1_0);
         let r0 = bitcast<f32>(in0[at0]);
@@ -45,5 +44,6 @@ fn main(
         let r3 = tw_opaque(r0) * tw_opaque(r2);
         let r4 = tw_opaque(r3) + tw_opaque(r1);
         out0[point] = bitcast<u32>(r4);
+        i0 = i0 + 1u;
     }
 }

@@ -75,16 +75,16 @@ fn main(
     let thread = (group.y * groups.x + group.x) * 64u + lane;
     if (thread >= total) { return; }
     let cell = select(thread % cells, thread / splits, interleave == 1u);
-    let split = select(thread / cells, thread % splits, interleave == 1u);
-    let part = split * cells + cell;
+    let turn = select(thread / cells, thread % splits, interleave == 1u);
+    let part = turn * cells + cell;
     let i2 = cell % n2;
-    let rest2 = cell / n2;
-    let g0 = rest2;
+    let above_i2 = cell / n2;
+    let g0 = above_i2;
     let member0 = p[starts + g0];
     let size = p[starts + g0 + 1u] - member0;
     let count = n1 * size;
     let share = (count + splits - 1u) / splits;
-    let begin = select(split * share, split, interleave == 1u);
+    let begin = select(turn * share, turn, interleave == 1u);
     let end = select(select(begin + share, count, begin + share > count), count, interleave == 1u);
     let stride = select(1u, splits, interleave == 1u);
     let base0 = offset0 + i32(i2) * step0_2;
@@ -94,10 +94,14 @@ fn main(
     var s1_value = f32(0);
     var s1_has = false;
     var s1_at = 0i;
+    var m = begin % size;
+    let above_m = begin / size;
+    var i1 = above_m;
+    let by_m = stride % size;
+    let above_by_m = stride / size;
+    let by_i1 = above_by_m;
     for (var k = begin; k < end; k = k + stride) {
-        let i0 = p[members + member0 + k % size];
-        let outer = k / size;
-        let i1 = outer;
+        let i0 = p[members + member0 + m];
         let at0 = u32(base0 + i32(i1) * step0_1 + i32(i0) * step0_0);
         let at1 = u32(base1 + i32(i1) * step1_1 + i32(i0) * step1_0);
         let r0 = bitcast<f32>(in0[at0]);
@@ -109,6 +113,9 @@ fn main(
         let place1 = i32(i0) * jump1_0 + i32(i1) * jump1_1 + i32(i2) * jump1_2;
         let x1 = r2;
         if (!s1_has || ((tw_is_nan(x1) && !tw_is_nan(s1_value)) || (!tw_is_nan(s1_value) && x1 > s1_value)) || ((x1 == s1_value || (tw_is_nan(x1) && tw_is_nan(s1_value))) && place1 < s1_at)) { s1_value = x1; s1_has = true; s1_at = place1; }
+        m = m + by_m;
+        if (m >= size) { m = m - size; i1 = i1 + 1u; }
+        i1 = i1 + by_i1;
     }
     out0[0u * total + part] = bitcast<u32>(s0.x);
     out0[1u * total + part] = bitcast<u32>(s0.y);

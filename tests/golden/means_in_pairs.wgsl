@@ -61,12 +61,12 @@ fn main(
     let thread = (group.y * groups.x + group.x) * 64u + lane;
     if (thread >= total) { return; }
     let cell = select(thread % cells, thread / splits, interleave == 1u);
-    let split = select(thread / cells, thread % splits, interleave == 1u);
-    let part = split * cells + cell;
+    let turn = select(thread / cells, thread % splits, interleave == 1u);
+    let part = turn * cells + cell;
     let i1 = cell;
     let count = n0;
     let share = (count + splits - 1u) / splits;
-    let begin = select(split * share, split, interleave == 1u);
+    let begin = select(turn * share, turn, interleave == 1u);
     let end = select(select(begin + share, count, begin + share > count), count, interleave == 1u);
     let stride = select(1u, splits, interleave == 1u);
     let base0 = offset0 + i32(i1) * step0_1;

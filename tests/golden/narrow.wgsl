@@ -136,12 +136,11 @@ fn main(
     let step0_0 = bitcast<i32>(p[4]);
     let thread = (group.y * groups.x + group.x) * 64u + lane;
     let first = thread * 4u;
+    if (first >= total) { return; }
     var word0 = 0u;
     var word1 = 0u;
-    for (var k = 0u; k < 4u; k = k + 1u) {
-        let point = first + k;
-        if (point >= total) { break; }
-        let i0 = point;
+    var i0 = first;
+    for (var point = first; point < min(first + 4u, total); point = point + 1u) {
         let at0 = u32(offset0 + i32(i0) * step0_0);
         let r0 = bitcast<f32>((in0[at0 >> 1u] >> ((at0 & 1u) * 16u)) << 16u);
         let r1 = r0;
@@ -158,6 +157,7 @@ fn main(
             out1[point / 4u] = word1;
             word1 = 0u;
         }
+        i0 = i0 + 1u;
     }
 }
 
@@ -206,11 +206,11 @@ fn main(
     let thread = (group.y * groups.x + group.x) * 64u + lane;
     if (thread >= total) { return; }
     let cell = select(thread % cells, thread / splits, interleave == 1u);
-    let split = select(thread / cells, thread % splits, interleave == 1u);
-    let part = split * cells + cell;
+    let turn = select(thread / cells, thread % splits, interleave == 1u);
+    let part = turn * cells + cell;
     let count = n0;
     let share = (count + splits - 1u) / splits;
-    let begin = select(split * share, split, interleave == 1u);
+    let begin = select(turn * share, turn, interleave == 1u);
     let end = select(select(begin + share, count, begin + share > count), count, interleave == 1u);
     let stride = select(1u, splits, interleave == 1u);
     let base0 = offset0;

@@ -37,13 +37,12 @@ fn main(
     let step0_1 = bitcast<i32>(p[6]);
     let thread = (group.y * groups.x + group.x) * 64u + lane;
     let first = thread * 4u;
+    if (first >= total) { return; }
     var word1 = 0u;
-    for (var k = 0u; k < 4u; k = k + 1u) {
-        let point = first + k;
-        if (point >= total) { break; }
-        let i1 = point % n1;
-        let rest1 = point / n1;
-        let i0 = rest1;
+    var i1 = first % n1;
+    let above_i1 = first / n1;
+    var i0 = above_i1;
+    for (var point = first; point < min(first + 4u, total); point = point + 1u) {
         let at0 = u32(offset0 + i32(i0) * step0_0 + i32(i1) * step0_1);
         let r0 = bitcast<i32>((in0[at0 >> 1u] >> ((at0 & 1u) * 16u)) << 16u) >> 16u;
         let r1 = -32768i;
@@ -59,5 +58,7 @@ fn main(
             out1[point / 4u] = word1;
             word1 = 0u;
         }
+        i1 = i1 + 1u;
+        if (i1 >= n1) { i1 = i1 - n1; i0 = i0 + 1u; }
     }
 }

@@ -6,6 +6,7 @@
 //! two invocations write one word. Reduce kernels give each invocation one cell and a part of
 //! its points; the members of a group are read from a list, so cells stay in registers.
 
+use super::digits::{Digit, advance, split};
 use super::expression::{Expression, stored, word};
 use super::feed::{Feed, Scheme, feed};
 use super::library;
@@ -132,8 +133,13 @@ pub(super) struct Kernel {
     pub schemes: Vec<Scheme>,
 }
 
-/// Writes the kernel of some stores of a program.
-pub(super) fn store_kernel(program: &Program, outputs: &[usize], shape: &Shape) -> Result<Kernel, String> {
+/// Writes the kernel of some stores of a program; `points` is a multiple of 4.
+pub(super) fn store_kernel(
+    program: &Program,
+    outputs: &[usize],
+    shape: &Shape,
+    points: usize,
+) -> Result<Kernel, String> {
     let expression = Expression::new(program, outputs);
     let inputs = expression.inputs();
     let dims = shape.dims.len();
@@ -146,7 +152,6 @@ pub(super) fn store_kernel(program: &Program, outputs: &[usize], shape: &Shape) 
         .iter()
         .map(|&o| program.insts[program.outputs[o].value()].dtype)
         .collect();
-    let points = dtypes.iter().map(|d| 4 / d.size().min(4)).max().unwrap_or(1);
     let (mut words, mut stores) = (String::new(), String::new());
     for (&output, &dtype) in outputs.iter().zip(&dtypes) {
         declare.output(&format!("out{output}"), word(dtype));
@@ -167,13 +172,14 @@ pub(super) fn store_kernel(program: &Program, outputs: &[usize], shape: &Shape) 
         }
     }
     let all: Vec<usize> = (0..dims).collect();
+    let digits: Vec<Digit> = all.iter().map(|&d| Digit::axis(d)).collect();
     let mut body = String::new();
     let _ = write!(
         body,
-        "    let first = thread * {points}u;\n{words}    for (var k = 0u; k < {points}u; k = k + 1u) {{\n        \
-         let point = first + k;\n        if (point >= total) {{ break; }}\n"
+        "    let first = thread * {points}u;\n    if (first >= total) {{ return; }}\n{words}{}    \
+         for (var point = first; point < min(first + {points}u, total); point = point + 1u) {{\n",
+        split("first", "var", "", &digits, "    ")
     );
-    body.push_str(&split_index("point", "        ", &all));
     for &n in &inputs {
         let _ = writeln!(
             body,
@@ -184,6 +190,7 @@ pub(super) fn store_kernel(program: &Program, outputs: &[usize], shape: &Shape) 
     body.push_str(&indices(&expression, shape, &all, "        "));
     body.push_str(&expression.statements("        ")?);
     body.push_str(&stores);
+    body.push_str(&advance(&digits, true, "        "));
     body.push_str("    }\n");
     Ok(Kernel {
         wgsl: module(&declare.text, &params.read(shape), &body),
@@ -270,10 +277,17 @@ pub(super) fn reduce_kernel(
     let mut body = String::from(
         "    if (thread >= total) { return; }\n    \
          let cell = select(thread % cells, thread / splits, interleave == 1u);\n    \
-         let split = select(thread / cells, thread % splits, interleave == 1u);\n    \
-         let part = split * cells + cell;\n",
+         let turn = select(thread / cells, thread % splits, interleave == 1u);\n    \
+         let part = turn * cells + cell;\n",
     );
-    body.push_str(&split_cell(&kept, group));
+    let cell: Vec<Digit> = kept
+        .iter()
+        .map(|&d| match group == Some(d) {
+            true => Digit::new(format!("g{d}"), format!("n{d}")),
+            false => Digit::axis(d),
+        })
+        .collect();
+    body.push_str(&split("cell", "let", "", &cell, "    "));
     let mut count: Vec<String> = inner.iter().map(|d| format!("n{d}")).collect();
     if let Some(g) = group {
         let _ = writeln!(
@@ -290,7 +304,7 @@ pub(super) fn reduce_kernel(
     let _ = write!(
         body,
         "    let count = {count};\n    let share = (count + splits - 1u) / splits;\n    \
-         let begin = select(split * share, split, interleave == 1u);\n    \
+         let begin = select(turn * share, turn, interleave == 1u);\n    \
          let end = select(select(begin + share, count, begin + share > count), count, interleave == 1u);\n    \
          let stride = select(1u, splits, interleave == 1u);\n"
     );
@@ -302,19 +316,21 @@ pub(super) fn reduce_kernel(
         );
     }
     body.push_str(&states);
-    body.push_str("    for (var k = begin; k < end; k = k + stride) {\n");
-    if let Some(g) = group {
-        if inner.is_empty() {
-            let _ = writeln!(body, "        let i{g} = p[members + member0 + k];");
-        } else {
-            let _ = write!(
-                body,
-                "        let i{g} = p[members + member0 + k % size];\n        let outer = k / size;\n"
-            );
-        }
+    let mut digits: Vec<Digit> = inner.iter().map(|&d| Digit::axis(d)).collect();
+    if group.is_some() {
+        digits.push(Digit::new("m".into(), "size".into()));
     }
-    let point = if group.is_some() { "outer" } else { "k" };
-    body.push_str(&split_index(point, "        ", &inner));
+    if digits.len() > 1 {
+        body.push_str(&split("begin", "var", "", &digits, "    "));
+        body.push_str(&split("stride", "let", "by_", &digits, "    "));
+    }
+    body.push_str("    for (var k = begin; k < end; k = k + stride) {\n");
+    if digits.len() == 1 {
+        body.push_str(&split("k", "let", "", &digits, "        "));
+    }
+    if let Some(g) = group {
+        let _ = writeln!(body, "        let i{g} = p[members + member0 + m];");
+    }
     inner.extend(group);
     for &n in &inputs {
         let _ = writeln!(
@@ -327,6 +343,9 @@ pub(super) fn reduce_kernel(
     body.push_str(&indices(&expression, shape, &all, "        "));
     body.push_str(&expression.statements("        ")?);
     body.push_str(&bodies);
+    if digits.len() > 1 {
+        body.push_str(&advance(&digits, false, "        "));
+    }
     body.push_str("    }\n");
     body.push_str(&writes);
     Ok(Kernel {
@@ -349,34 +368,6 @@ fn access_params(params: &mut Vec<Param>, expression: &Expression<'_>, inputs: &
     for &n in inputs {
         params.push(Param::Offset(n));
         params.extend((0..shape.dims.len()).map(|d| Param::Step(n, d)));
-    }
-}
-
-/// Statements that split a row-major number into indices along some axes; the first takes what
-/// is left.
-fn split_index(number: &str, pad: &str, axes: &[usize]) -> String {
-    let mut text = String::new();
-    let mut rest = number.to_string();
-    for (place, &d) in axes.iter().enumerate().rev() {
-        if place == 0 {
-            let _ = writeln!(text, "{pad}let i{d} = {rest};");
-        } else {
-            let _ = writeln!(
-                text,
-                "{pad}let i{d} = {rest} % n{d};\n{pad}let rest{d} = {rest} / n{d};"
-            );
-            rest = format!("rest{d}");
-        }
-    }
-    text
-}
-
-/// The same for a cell, whose index along the grouped axis is its group `g`.
-fn split_cell(kept: &[usize], group: Option<usize>) -> String {
-    let text = split_index("cell", "    ", kept);
-    match group {
-        Some(g) => text.replace(&format!("let i{g} ="), &format!("let g{g} =")),
-        None => text,
     }
 }
 

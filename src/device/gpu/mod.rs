@@ -7,6 +7,7 @@
 mod adapter;
 mod cache;
 mod context;
+mod digits;
 mod expression;
 mod feed;
 mod fold;
@@ -41,6 +42,10 @@ pub use self::selftest::Verdict;
 
 /// Bytes that one binding may have unless the adapter allows less.
 const BINDING_BYTES: u64 = 128 << 20;
+
+/// Points of an invocation of a store kernel: whole words of the narrowest dtypes. Software
+/// adapters take more, since an invocation costs them more than a point.
+const POINTS: usize = 4;
 
 /// An opened adapter.
 pub struct Gpu {
@@ -110,7 +115,8 @@ impl Gpu {
         };
         let context = Context::open(info, &adapter)?;
         let limits = context.device.limits();
-        let pipelines = Pipelines::new(&context);
+        let points = if context.info.software { 4 * POINTS } else { POINTS };
+        let pipelines = Pipelines::new(&context, points);
         let mut gpu = Gpu {
             memory: Memory::new(options.budget, direct),
             pipelines,
@@ -222,7 +228,7 @@ fn kernels_of(program: &Program, can: Abilities) -> std::result::Result<Vec<kern
             Expression::new(program, &bundle.outputs).check(can)?;
             let dims = walk::walk(program, &bundle.outputs, &vec![2; program.rank], &inputs);
             let shape = walk::shape_of(program, &dims);
-            pipeline::write(program, &bundle, &shape, &schemes)
+            pipeline::write(program, &bundle, &shape, &schemes, POINTS)
         })
         .collect()
 }

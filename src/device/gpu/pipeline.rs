@@ -37,15 +37,18 @@ pub(super) struct Pipelines {
     slots: Mutex<HashMap<Key, Slot>>,
     disk: Option<wgpu::PipelineCache>,
     unsaved: Mutex<usize>,
+    /// Points of an invocation of a store kernel.
+    points: usize,
 }
 
 impl Pipelines {
-    pub fn new(context: &Context) -> Pipelines {
+    pub fn new(context: &Context, points: usize) -> Pipelines {
         let can = context.features.contains(Features::PIPELINE_CACHE);
         Pipelines {
             slots: Mutex::default(),
             disk: can.then(|| open_disk(context)).flatten(),
             unsaved: Mutex::new(0),
+            points,
         }
     }
 
@@ -71,7 +74,7 @@ impl Pipelines {
         };
         let slot = lock(&self.slots).entry(key).or_default().clone();
         let compiled = slot.get_or_init(|| {
-            let kernel = write(program, bundle, shape, schemes)?;
+            let kernel = write(program, bundle, shape, schemes, self.points)?;
             let pipeline = self.compile(context, kernel).map_err(|error| error.to_string())?;
             Ok(Arc::new(pipeline))
         });
@@ -120,15 +123,16 @@ impl Pipelines {
     }
 }
 
-/// Writes the kernel of a bundle.
+/// Writes the kernel of a bundle; each invocation of a store kernel takes `points` points.
 pub(super) fn write(
     program: &Program,
     bundle: &Bundle,
     shape: &Shape,
     schemes: &[Option<Scheme>],
+    points: usize,
 ) -> std::result::Result<Kernel, String> {
     if !bundle.reduces {
-        return store_kernel(program, &bundle.outputs, shape);
+        return store_kernel(program, &bundle.outputs, shape, points);
     }
     let schemes: Vec<Scheme> = bundle.outputs.iter().filter_map(|&o| schemes[o]).collect();
     reduce_kernel(program, &bundle.outputs, &schemes, shape)
