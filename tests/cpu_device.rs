@@ -133,7 +133,7 @@ fn case(seed: u64) -> Case {
     let mut shape = Vec::new();
     for _ in 0..rank {
         let small = [0, 1, 1, 2, 3, 5, 7, 16, 70, 300, 5000];
-        let room = 20_000 / shape.iter().product::<usize>().max(1);
+        let room = 20_000 / shape.iter().map(|&n: &usize| n.max(1)).product::<usize>();
         let mut extent = draw.of(&small);
         if (extent == 0 && !draw.chance(10)) || extent > room {
             extent = 1 + draw.below(3).min(room);
