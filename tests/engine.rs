@@ -522,3 +522,18 @@ fn errors_of_closures_and_dtypes_name_the_thing() {
     );
     assert!(text.contains("[4]") && text.contains("[3]"), "{text}");
 }
+
+#[test]
+fn a_chain_of_many_operations_is_planned_and_freed() {
+    let mut x = Array::from_vec(&[5], vec![0i64; 5]).unwrap();
+    let start = x.clone();
+    for step in 0..20_000 {
+        x = if step % 2 == 0 {
+            (&x + 3).unwrap()
+        } else {
+            (&x + &start).unwrap()
+        };
+    }
+    let got = sessions().remove(0).1.compute::<i64>(&x).unwrap();
+    assert_eq!(got.into_raw_vec_and_offset().0, [30_000; 5]);
+}

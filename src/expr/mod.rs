@@ -93,7 +93,21 @@ pub struct Node {
     pub dtype: DType,
     /// Its chunk grid.
     pub chunks: Chunks,
+    /// Length of the longest chain of nodes down to a leaf.
+    pub depth: usize,
     id: u128,
+}
+
+impl Drop for Node {
+    /// Frees a chain of nodes without recursion, however long it is.
+    fn drop(&mut self) {
+        let mut waiting = std::mem::take(&mut self.inputs);
+        while let Some(mut expr) = waiting.pop() {
+            if let Some(node) = Arc::get_mut(&mut expr.0) {
+                waiting.append(&mut node.inputs);
+            }
+        }
+    }
 }
 
 /// A shared node.
@@ -134,13 +148,16 @@ impl Expr {
         }
         shape.hash(&mut hasher);
         dtype.hash(&mut hasher);
+        let depth = inputs.iter().map(|i| i.depth + 1).max().unwrap_or(0);
+        let id = hasher.digest128();
         Expr(Arc::new(Node {
             kind,
             inputs,
             shape,
             dtype,
             chunks,
-            id: hasher.digest128(),
+            depth,
+            id,
         }))
     }
 

@@ -20,10 +20,15 @@ pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use memory::lies_in_memory;
 
-use crate::Result;
 use crate::expr::Expr;
 use crate::store::Sink;
+use crate::{Error, Result};
 use std::sync::Arc;
+
+/// Chains up to this length are planned on the caller's stack.
+const SHALLOW: usize = 200;
+/// Bytes of stack that planning takes per node of a chain, at most.
+const STACK_PER_NODE: usize = 16 << 10;
 
 /// What is to become of a root's value.
 #[derive(Clone, Debug)]
@@ -79,6 +84,21 @@ impl Plan {
     /// # Errors
     /// [`crate::Error::Memory`] when no cutting keeps it within the limits.
     pub fn new(roots: &[Root], limits: Limits) -> Result<Plan> {
-        build::build(roots, limits)
+        let depth = roots.iter().map(|r| r.expr.depth).max().unwrap_or(0);
+        if depth < SHALLOW {
+            return build::build(roots, limits);
+        }
+        // Planning recurses along the graph: a long chain gets a stack of its own.
+        std::thread::scope(|scope| {
+            let planner = std::thread::Builder::new().stack_size(depth.saturating_mul(STACK_PER_NODE));
+            let handle = planner
+                .spawn_scoped(scope, || build::build(roots, limits))
+                .map_err(|e| {
+                    Error::invalid(format!("no stack to plan a chain of {depth} operations: {e}"))
+                })?;
+            handle
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 }

@@ -24,6 +24,9 @@ const GPU_TASK: f64 = 100e-6;
 /// `auto` leaves work of fewer CPU seconds than this to the CPU unasked.
 const SMALL_SECONDS: f64 = 0.3;
 
+/// Longer programs stay on the CPU: drivers compile them for seconds and more.
+const LONGEST_KERNEL: usize = 1000;
+
 /// The devices of a session.
 pub(super) struct Devices {
     cpu: Arc<dyn Device>,
@@ -109,6 +112,17 @@ impl Devices {
         let Some(gpu) = self.gpu.get_or_init(|| self.hardware()) else {
             return on_cpu(String::new());
         };
+        let longest = stage
+            .variants
+            .iter()
+            .map(|v| v.program.insts.len())
+            .max()
+            .unwrap_or(0);
+        if longest > LONGEST_KERNEL {
+            return on_cpu(format!(
+                "{longest} instructions in one kernel, drivers take too long to compile it"
+            ));
+        }
         match stage.variants.iter().find_map(|v| gpu.supports(&v.program).err()) {
             Some(why) => on_cpu(why),
             None => Placement {
