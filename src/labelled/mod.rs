@@ -2,5 +2,30 @@
 //!
 //! Everything here is a composition of array operations; nothing computes on its own.
 
+mod align;
+mod attributes;
 pub mod cftime;
+mod coord;
+mod data_array;
+mod dataset;
+mod decode;
+mod encode;
+mod eval;
+mod group;
+mod index;
 pub mod lang;
+mod operators;
+mod pick;
+mod reduce;
+mod structure;
+
+pub use align::{Operand, apply};
+pub use coord::{Coord, CoordData};
+pub use data_array::{Coords, DataArray};
+pub use dataset::{Dataset, Datasets};
+pub use encode::{Encoding, Nowhere, write_netcdf};
+pub use eval::{evaluate, function_names};
+pub use group::GroupBy;
+pub use index::{GroupKey, Index, Label, Values};
+pub use pick::Pick;
+pub use reduce::ReduceOptions;

@@ -13,6 +13,9 @@ use crate::{Error, Result};
 /// stack.
 const MAX_DEPTH: usize = 200;
 
+/// Operators or points in one row beyond this are refused for the same reason.
+const MAX_CHAIN: usize = 1000;
+
 /// The statements of a text, separated by `;` or line breaks; at least one.
 ///
 /// # Errors
@@ -125,9 +128,14 @@ impl Parser<'_> {
             return Err(self.fail(self.span(), "the expression is nested too deeply"));
         }
         let mut left = self.prefix()?;
+        let mut chain = 0;
         while let Some(op) = self.infix() {
             if op.binding < floor {
                 break;
+            }
+            chain += 1;
+            if chain > MAX_CHAIN {
+                return Err(self.fail(self.span(), "the expression has too many operators in one row"));
             }
             let (_, op_span) = self.next();
             let right_floor = match op.binding {
@@ -190,7 +198,7 @@ impl Parser<'_> {
     /// A primary with calls, attributes and indices behind it.
     fn postfix(&mut self) -> Result<Expr> {
         let mut object = self.primary()?;
-        loop {
+        for _ in 0..MAX_CHAIN {
             let start = object.span;
             if self.take("(") {
                 if !matches!(object.kind, ExprKind::Name(_) | ExprKind::Attribute { .. }) {
@@ -235,6 +243,7 @@ impl Parser<'_> {
                 return Ok(object);
             }
         }
+        Err(self.fail(self.span(), "the expression has too many calls in one row"))
     }
 
     fn primary(&mut self) -> Result<Expr> {

@@ -1,0 +1,53 @@
+//! `tilewise eval`: the main job.
+
+use crate::options::{EvalArgs, Progress, ReportForm};
+use crate::trace::Trace;
+use crate::{inputs, output, report, run, summary};
+use std::sync::Arc;
+use tilewise::Result;
+use tilewise::labelled::evaluate;
+
+/// Computes an expression and shows or writes the results.
+///
+/// # Errors
+/// What is wrong with the files, the expression or the machine; no output is left then.
+pub fn eval(args: &EvalArgs) -> Result<()> {
+    let target = args.output.as_deref().map(output::Target::of).transpose()?;
+    let datasets = inputs::open(&args.files, &args.inputs)?;
+    if let Some(target) = &target {
+        target.check(&datasets)?;
+    }
+    let results = evaluate(&args.expression, &datasets)?;
+    let session = run::session(&args.run)?;
+    let trace = args.trace.as_ref().map(|_| Arc::new(Trace::new()));
+    run::watch(
+        &session,
+        args.progress == Progress::Auto && !args.quiet,
+        trace.clone(),
+    );
+    let mut shown = None;
+    match &target {
+        Some(target) => target.write(&session, &datasets, &results, args)?,
+        None => shown = Some(summary::compute(&session, &results)?),
+    }
+    if let (Some(trace), Some(path)) = (trace, &args.trace) {
+        trace.write(path)?;
+    }
+    let as_json = args.json || args.report == Some(ReportForm::Json);
+    if as_json {
+        let mut out = serde_json::Map::new();
+        if let Some(shown) = &shown {
+            out.insert("results".into(), summary::json(shown));
+        }
+        if args.report == Some(ReportForm::Json) {
+            out.insert("report".into(), report::json(&session)?);
+        }
+        println!("{}", serde_json::Value::Object(out));
+    } else if let (Some(shown), false) = (&shown, args.quiet) {
+        print!("{}", summary::table(shown));
+    }
+    if args.report == Some(ReportForm::Table) {
+        eprint!("{}", report::text(&session, ReportForm::Table)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `tilewise info`: what files hold.
+
+use crate::options::InfoArgs;
+use serde_json::{Map, Value, json};
+use tilewise::io::{AttrValue, Attributes, Catalog, open_catalog};
+use tilewise::{Result, human_bytes};
+
+/// Prints the content of files.
+///
+/// # Errors
+/// When a file cannot be opened.
+pub fn info(args: &InfoArgs) -> Result<()> {
+    let catalogs: Vec<Catalog> = args.files.iter().map(open_catalog).collect::<Result<_>>()?;
+    if args.json {
+        println!("{}", catalogs.iter().map(to_json).collect::<Value>());
+        return Ok(());
+    }
+    for (at, catalog) in catalogs.iter().enumerate() {
+        if at > 0 {
+            println!();
+        }
+        show(catalog);
+    }
+    Ok(())
+}
+
+fn show(catalog: &Catalog) {
+    println!("{} ({})", catalog.path.display(), catalog.format);
+    if !catalog.dims.is_empty() {
+        println!("dimensions:");
+        for dim in &catalog.dims {
+            let grows = if dim.unlimited { ", unlimited" } else { "" };
+            println!("  {} = {}{grows}", dim.name, dim.len);
+        }
+    }
+    println!("variables:");
+    for variable in &catalog.variables {
+        let axes: Vec<String> = variable
+            .dims
+            .iter()
+            .zip(&variable.shape)
+            .map(|(d, n)| format!("{d}: {n}"))
+            .collect();
+        let mut storage = vec![human_bytes(variable.stored_bytes)];
+        if let Some(chunks) = &variable.chunks {
+            let sizes: Vec<String> = chunks.iter().map(usize::to_string).collect();
+            storage.push(format!("chunks {}", sizes.join("x")));
+        }
+        if !variable.codecs.is_empty() {
+            storage.push(variable.codecs.clone());
+        }
+        println!(
+            "  {} {} ({})  [{}]",
+            variable.dtype,
+            variable.name,
+            axes.join(", "),
+            storage.join(", ")
+        );
+        show_attributes(&variable.attributes, "    ");
+    }
+    if !catalog.attributes.is_empty() {
+        println!("attributes:");
+        show_attributes(&catalog.attributes, "  ");
+    }
+    for note in &catalog.notes {
+        println!("note: {note}");
+    }
+}
+
+fn show_attributes(attributes: &Attributes, indent: &str) {
+    for (name, value) in attributes.iter() {
+        let text = match value {
+            AttrValue::Text(text) => text.replace('\n', "\\n"),
+            other => attribute_json(other).to_string(),
+        };
+        println!("{indent}{name} = {text}");
+    }
+}
+
+fn to_json(catalog: &Catalog) -> Value {
+    let variables: Vec<Value> = catalog
+        .variables
+        .iter()
+        .map(|v| {
+            json!({
+                "name": v.name,
+                "dims": v.dims,
+                "shape": v.shape,
+                "dtype": v.dtype.to_string(),
+                "chunks": v.chunks,
+                "codecs": v.codecs,
+                "stored_bytes": v.stored_bytes,
+                "attributes": attributes_json(&v.attributes),
+            })
+        })
+        .collect();
+    let dims: Vec<Value> = catalog
+        .dims
+        .iter()
+        .map(|d| json!({ "name": d.name, "size": d.len, "unlimited": d.unlimited }))
+        .collect();
+    json!({
+        "path": catalog.path.display().to_string(),
+        "format": catalog.format,
+        "dims": dims,
+        "variables": variables,
+        "attributes": attributes_json(&catalog.attributes),
+        "notes": catalog.notes,
+    })
+}
+
+fn attributes_json(attributes: &Attributes) -> Value {
+    let entries: Map<String, Value> = attributes
+        .iter()
+        .map(|(n, v)| (n.to_string(), attribute_json(v)))
+        .collect();
+    Value::Object(entries)
+}
+
+/// An attribute as JSON: one value alone, several as a list, NaN as null.
+pub fn attribute_json(value: &AttrValue) -> Value {
+    let several = |mut list: Vec<Value>| match list.len() {
+        1 => list.remove(0),
+        _ => Value::Array(list),
+    };
+    match value {
+        AttrValue::Text(text) => text.as_str().into(),
+        AttrValue::TextList(list) => list.iter().map(|t| Value::from(t.as_str())).collect(),
+        AttrValue::Int(_, v) => several(v.iter().map(|&x| x.into()).collect()),
+        AttrValue::UInt(_, v) => several(v.iter().map(|&x| x.into()).collect()),
+        AttrValue::Float(_, v) => several(v.iter().map(|&x| json!(x)).collect()),
+    }
+}

@@ -1,0 +1,243 @@
+//! The command line as typed structures.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Computes with climate arrays larger than memory, on CPU threads or any GPU.
+#[derive(Parser, Debug)]
+#[command(name = "tilewise", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Show dimensions, variables, dtypes, chunks, codecs and attributes of files
+    Info(InfoArgs),
+    /// Compute an expression; print a summary, or write the result with -o
+    Eval(EvalArgs),
+    /// Show the plan of an expression, its memory proof and predicted time; nothing is run
+    Explain(ExplainArgs),
+    /// Show the devices and what they can do
+    Devices(DevicesArgs),
+    /// Write a realistic synthetic climate file
+    Sample(SampleArgs),
+}
+
+/// `tilewise info`.
+#[derive(Args, Debug)]
+pub struct InfoArgs {
+    /// The files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `tilewise eval`.
+#[derive(Args, Debug)]
+pub struct EvalArgs {
+    /// The expression, as in xarray: name = expr; name = expr. Names that begin with _ are
+    /// intermediates and not written
+    #[arg(allow_hyphen_values = true)]
+    pub expression: String,
+    /// The files whose variables the expression uses
+    pub files: Vec<PathBuf>,
+    /// Where the result goes: .nc (NetCDF-4) or .npy
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Compress the output at this level
+    #[arg(long, value_name = "1-9", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub deflate: Option<u8>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Print what each stage did: table on stderr, json on stdout
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "table")]
+    pub report: Option<ReportForm>,
+    /// Write the events of the run to this file as JSON that chrome://tracing reads
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// A progress bar on a terminal, or none
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: Progress,
+    /// No summary and no progress bar
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `tilewise explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The expression
+    #[arg(allow_hyphen_values = true)]
+    pub expression: String,
+    /// The files
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub inputs: Inputs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// `tilewise devices`.
+#[derive(Args, Debug)]
+pub struct DevicesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How inputs are opened.
+#[derive(Args, Debug)]
+pub struct Inputs {
+    /// Give a variable a name of its own
+    #[arg(long = "let", value_name = "NAME=FILE:VAR")]
+    pub lets: Vec<String>,
+    /// Cut inputs into chunks of these sizes, as in time=100,lat=90
+    #[arg(long, value_name = "DIM=N,...")]
+    pub chunks: Option<String>,
+}
+
+/// What a run may use.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Which device computes: auto, cpu, gpu or gpu:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Host memory for tiles, as in 2GiB; by default 60 % of what is free
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Where tiles are spilled
+    #[arg(long, value_name = "DIR")]
+    pub spill_dir: Option<PathBuf>,
+    /// Most bytes of spill files, as in 50GiB
+    #[arg(long, value_name = "SIZE")]
+    pub spill_limit: Option<String>,
+    /// Worker threads; by default one per core
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// `tilewise sample`.
+#[derive(Args, Debug)]
+pub struct SampleArgs {
+    /// The file to write
+    pub output: PathBuf,
+    /// Years from --start
+    #[arg(long, default_value_t = 10)]
+    pub years: u32,
+    /// The first year
+    #[arg(long, default_value_t = 1980)]
+    pub start: i64,
+    /// Points as LATxLON
+    #[arg(long, default_value = "90x180")]
+    pub grid: String,
+    /// The file's format
+    #[arg(long, default_value = "netcdf4")]
+    pub format: SampleFormat,
+    /// The number that the noise follows from; equal seeds give equal files
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// One field per this time
+    #[arg(long, default_value = "daily")]
+    pub frequency: Frequency,
+    /// Variables, of tas, pr and tos
+    #[arg(long, value_delimiter = ',', default_value = "tas")]
+    pub variables: Vec<String>,
+    /// The calendar
+    #[arg(long, default_value = "standard")]
+    pub calendar: String,
+    /// Sizes of chunks, as in time=1,lat=90,lon=180; by default about 1 MiB along time
+    #[arg(long, value_name = "DIM=N,...")]
+    pub chunks: Option<String>,
+    /// Compress at this level
+    #[arg(long, value_name = "1-9", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub deflate: Option<u8>,
+}
+
+/// Formats of `tilewise sample`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SampleFormat {
+    /// NetCDF-4
+    Netcdf4,
+    /// NPY; one variable, no names
+    Npy,
+}
+
+/// Steps of `tilewise sample`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frequency {
+    /// Every day
+    Daily,
+    /// Every month
+    Monthly,
+    /// Every six hours
+    #[value(name = "6h")]
+    SixHourly,
+}
+
+/// Forms of a report.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReportForm {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// When a progress bar is shown.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// On a terminal
+    Auto,
+    /// Never
+    Never,
+}
+
+/// The sizes of `time=100,lat=90`.
+///
+/// # Errors
+/// When an entry has another form.
+pub fn parse_chunks(text: &str) -> tilewise::Result<Vec<(String, usize)>> {
+    let entry = |part: &str| {
+        let (dim, size) = part.split_once('=')?;
+        let size: usize = size.trim().parse().ok().filter(|&n| n > 0)?;
+        Some((dim.trim().to_string(), size))
+    };
+    text.split(',')
+        .map(|part| {
+            entry(part).ok_or_else(|| {
+                tilewise::Error::invalid(format!("--chunks {text:?}: {part:?} is not of the form dim=size"))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn chunks_are_named_sizes() {
+        let want = vec![("time".to_string(), 100), ("lat".to_string(), 90)];
+        assert_eq!(parse_chunks("time=100, lat=90").unwrap(), want);
+        for bad in ["time", "time=0", "time=x", "", "time=1,,lat=2"] {
+            assert!(parse_chunks(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Where results go: a NetCDF-4 file with its history, or one array as NPY.
+
+use crate::options::EvalArgs;
+use std::path::{Path, PathBuf};
+use tilewise::io::Attributes;
+use tilewise::labelled::cftime::now;
+use tilewise::labelled::{DataArray, Datasets, Encoding, write_netcdf};
+use tilewise::{Error, Result, Session};
+
+/// An output file and its format.
+#[derive(Debug)]
+pub struct Target {
+    path: PathBuf,
+    format: Format,
+}
+
+#[derive(Debug)]
+enum Format {
+    NetCdf,
+    Npy,
+}
+
+impl Target {
+    /// The target of a path, its format told by the ending.
+    ///
+    /// # Errors
+    /// For an ending of no format that can be written, and for a folder.
+    pub fn of(path: &Path) -> Result<Target> {
+        let ending = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let format = match ending.as_str() {
+            "nc" | "nc4" | "h5" | "hdf5" => Format::NetCdf,
+            "npy" => Format::Npy,
+            _ => {
+                return Err(Error::invalid(format!(
+                    "{}: the ending tells the format: .nc, .nc4, .h5, .hdf5 (NetCDF-4) or .npy",
+                    path.display()
+                )));
+            }
+        };
+        if path.is_dir() {
+            return Err(Error::io("write", path)(std::io::ErrorKind::IsADirectory.into()));
+        }
+        let path = path.to_path_buf();
+        Ok(Target { path, format })
+    }
+
+    /// Checks that the output is none of the inputs.
+    ///
+    /// # Errors
+    /// When it is.
+    pub fn check(&self, datasets: &Datasets) -> Result<()> {
+        let Ok(own) = self.path.canonicalize() else {
+            return Ok(());
+        };
+        for file in datasets.paths() {
+            if file.canonicalize().is_ok_and(|other| other == own) {
+                return Err(Error::invalid(format!(
+                    "the output {} is also an input; write to another file",
+                    self.path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes the results into the file.
+    ///
+    /// # Errors
+    /// What the run and the file system meet; nothing has the file's name then.
+    pub fn write(
+        &self,
+        session: &Session,
+        datasets: &Datasets,
+        results: &[DataArray],
+        args: &EvalArgs,
+    ) -> Result<()> {
+        match self.format {
+            Format::NetCdf => {
+                let encoding = Encoding {
+                    deflate: args.deflate,
+                    attributes: attributes(datasets, args),
+                };
+                write_netcdf(session, &self.path, results, &encoding)
+            }
+            Format::Npy => {
+                let [result] = results else {
+                    return Err(Error::invalid(format!(
+                        "an .npy file holds one array, the expression has {} results; write them to a .nc file",
+                        results.len()
+                    )));
+                };
+                Err(Error::invalid(format!(
+                    "{} cannot be written as .npy",
+                    result.describe()
+                )))
+            }
+        }
+    }
+}
+
+/// The first file's attributes with a line of history.
+fn attributes(datasets: &Datasets, args: &EvalArgs) -> Attributes {
+    let mut attributes = datasets.attributes();
+    let files: Vec<String> = args.files.iter().map(|f| f.display().to_string()).collect();
+    let line = format!(
+        "{}: tilewise {} eval '{}' {}",
+        now(),
+        env!("CARGO_PKG_VERSION"),
+        args.expression.replace('\n', "; "),
+        files.join(" ")
+    );
+    let before = attributes
+        .text("history")
+        .map(|h| format!("\n{h}"))
+        .unwrap_or_default();
+    attributes.set("history", format!("{line}{before}"));
+    if attributes.get("Conventions").is_none() {
+        attributes.set("Conventions", "CF-1.8");
+    }
+    attributes
+}

@@ -1,0 +1,77 @@
+//! A session as the command line asks for it, with its progress bar, trace and interrupt.
+
+use crate::options::RunArgs;
+use crate::trace::Trace;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tilewise::session::{Config, DeviceChoice, Event};
+use tilewise::store::parse_bytes;
+use tilewise::{Error, Result, Session};
+
+/// Opens a session.
+///
+/// # Errors
+/// Flags of another form, a device that is not there, a spill folder that cannot be used.
+pub fn session(args: &RunArgs) -> Result<Session> {
+    let bytes = |text: &Option<String>| text.as_deref().map(parse_bytes).transpose();
+    let device = DeviceChoice::parse(&args.device).ok_or_else(|| {
+        Error::invalid(format!(
+            "--device {:?} is not auto, cpu, gpu or gpu:N",
+            args.device
+        ))
+    })?;
+    if args.threads == Some(0) {
+        return Err(Error::invalid("--threads is 1 or more"));
+    }
+    let session = Session::new(Config {
+        memory: bytes(&args.memory)?,
+        spill_dir: args.spill_dir.clone(),
+        spill_limit: bytes(&args.spill_limit)?,
+        threads: args.threads,
+        device,
+        ..Config::default()
+    })
+    .map_err(|error| match error {
+        // A device that was asked for and is not there is a wrong command line, not a broken machine.
+        Error::Device(text) if device != DeviceChoice::Auto => Error::invalid(text),
+        other => other,
+    })?;
+    let interrupted = session.clone();
+    let again = AtomicBool::new(false);
+    // A first interrupt ends the run cleanly; a second one ends the process.
+    let _ = ctrlc::set_handler(move || {
+        if again.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        interrupted.cancel();
+    });
+    Ok(session)
+}
+
+/// Listens to a session's events for a bar (where `bar`, on a terminal) and a trace.
+pub fn watch(session: &Session, bar: bool, trace: Option<Arc<Trace>>) {
+    let bar = (bar && std::io::stderr().is_terminal()).then(|| {
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} tasks, {elapsed} of about {duration}");
+        let bar = ProgressBar::new(0);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar
+    });
+    if bar.is_none() && trace.is_none() {
+        return;
+    }
+    session.on_event(move |event| {
+        if let Some(bar) = &bar {
+            match event {
+                Event::PlanReady { tasks, .. } => bar.set_length(*tasks),
+                Event::TaskEnded { .. } => bar.inc(1),
+                Event::Finished { .. } => bar.finish_and_clear(),
+                _ => {}
+            }
+        }
+        if let Some(trace) = &trace {
+            trace.add(event);
+        }
+    });
+}

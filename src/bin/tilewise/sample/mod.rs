@@ -1,0 +1,69 @@
+//! `tilewise sample`: a synthetic climate file of any size, in bounded memory.
+//!
+//! The fields look like what a model writes (seasons by latitude, a daily cycle, a warming trend,
+//! weather that is smooth in space and lasts in time, land and sea), so that demonstrations and
+//! measurements meet realistic numbers. Every value follows from the seed alone.
+
+mod field;
+mod layout;
+
+use crate::options::{SampleArgs, SampleFormat};
+use field::{Climate, Name};
+use layout::Layout;
+use tilewise::geometry::Region;
+use tilewise::io::NetCdfWriter;
+use tilewise::store::Sink;
+use tilewise::{Error, Result};
+
+/// Writes the file.
+///
+/// # Errors
+/// Arguments of another form, and what the file system refuses; no file is left then.
+pub fn sample(args: &SampleArgs) -> Result<()> {
+    let layout = Layout::new(args)?;
+    let names = args
+        .variables
+        .iter()
+        .map(|n| Name::parse(n))
+        .collect::<Result<Vec<_>>>()?;
+    let climate = Climate::new(&layout, args.seed);
+    let shape = layout.shape();
+    match args.format {
+        SampleFormat::Netcdf4 => {
+            let spec = layout.spec(&names, args)?;
+            let writer = NetCdfWriter::create(&args.output, &spec)?;
+            layout.write_coordinates(&writer)?;
+            writer.write_whole("sftlf", &climate.land_percent())?;
+            for name in names {
+                fill(&*writer.sink(name.text())?, &climate, &layout, name)?;
+            }
+            writer.finish()
+        }
+        SampleFormat::Npy => {
+            let [name] = names.as_slice() else {
+                return Err(Error::invalid(
+                    "an .npy file holds one variable; give one with --variables",
+                ));
+            };
+            Err(Error::invalid(format!(
+                "{} {shape:?} cannot be written as .npy",
+                name.text()
+            )))
+        }
+    }
+}
+
+/// Writes a variable, some steps at a time.
+fn fill(sink: &dyn Sink, climate: &Climate, layout: &Layout, name: Name) -> Result<()> {
+    let [steps, rows, columns] = layout.shape();
+    let slab = layout.slab();
+    let mut at = 0;
+    while at < steps {
+        let count = slab.min(steps - at);
+        let values = climate.slab(name, at, count);
+        let region = Region::new(vec![at, 0, 0], vec![count, rows, columns]);
+        sink.write(&region, bytemuck::cast_slice(&values))?;
+        at += count;
+    }
+    Ok(())
+}

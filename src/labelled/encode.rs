@@ -1,0 +1,252 @@
+//! Named arrays to a file: dimensions, coordinates and CF attributes as readers expect them.
+//!
+//! Results stream through sinks within the memory bound; coordinates in memory are written whole.
+//! Nothing has the file's name before all of it is there.
+
+use super::coord::{Coord, CoordData};
+use super::data_array::DataArray;
+use super::index::{Index, Values};
+use crate::io::{Attributes, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec};
+use crate::session::{Array, Session};
+use crate::store::Sink;
+use crate::{DType, Error, Result, Scalar};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of a chunk that is compressed, about.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// How a NetCDF-4 file is written.
+#[derive(Clone, Debug, Default)]
+pub struct Encoding {
+    /// The level of compression, 1 to 9; `None` stores plainly.
+    pub deflate: Option<u8>,
+    /// Attributes of the file.
+    pub attributes: Attributes,
+}
+
+/// Computes arrays and writes them to a NetCDF-4 file with their coordinates.
+///
+/// # Errors
+/// Arrays that have different coordinates of one name, a folder that refuses, the memory bound,
+/// and what reading and computing meet. No file is left then.
+pub fn write_netcdf(session: &Session, path: &Path, arrays: &[DataArray], encoding: &Encoding) -> Result<()> {
+    let mut coords: Vec<(String, Coord)> = Vec::new();
+    let mut dims: Vec<Dim> = Vec::new();
+    for array in arrays {
+        if coords.iter().any(|(n, _)| n == array.name())
+            || array.coord(array.name()).is_some_and(|c| c.dims != array.dims())
+        {
+            return Err(Error::invalid(format!(
+                "the result {} has the name of a coordinate; give it another, as in value = …",
+                array.name()
+            )));
+        }
+        collect(array, &mut dims, &mut coords)?;
+    }
+    let mut variables = Vec::new();
+    for (name, coord) in &coords {
+        if !arrays.iter().any(|a| a.name() == name) {
+            variables.push(coord_spec(name, coord)?);
+        }
+    }
+    for array in arrays {
+        variables.push(array_spec(array, encoding));
+    }
+    let spec = FileSpec {
+        dims,
+        variables,
+        attributes: encoding.attributes.clone(),
+    };
+    let writer = NetCdfWriter::create(path, &spec)?;
+    let mut streams: Vec<(Array, Arc<dyn Sink>)> = Vec::new();
+    for (name, coord) in coords
+        .iter()
+        .filter(|(n, _)| !arrays.iter().any(|a| a.name() == n))
+    {
+        match &coord.data {
+            CoordData::Array(expr) => streams.push((Array::from_expr(expr.clone()), writer.sink(name)?)),
+            CoordData::Index(index) => match (&index.values, index.bytes()) {
+                (Values::Text(texts), _) => writer.write_text(name, texts)?,
+                (_, Some((_, bytes))) => writer.write_whole(name, &bytes)?,
+                (_, None) => return Err(Error::invalid(format!("the coordinate {name} cannot be written"))),
+            },
+        }
+    }
+    for array in arrays {
+        streams.push((array.array(), writer.sink(array.name())?));
+    }
+    let outputs: Vec<(&Array, Arc<dyn Sink>)> = streams.iter().map(|(a, s)| (a, s.clone())).collect();
+    session.store(&outputs)?;
+    drop(outputs);
+    drop(streams);
+    writer.finish()
+}
+
+/// Adds an array's dimensions and coordinates to those of the file.
+fn collect(array: &DataArray, dims: &mut Vec<Dim>, coords: &mut Vec<(String, Coord)>) -> Result<()> {
+    let mut add = |name: &str, len: usize| match dims.iter().find(|d| d.name == name) {
+        Some(dim) if dim.len != len => Err(Error::invalid(format!(
+            "results have the dimension {name} with sizes {} and {len}; write them to files of their own",
+            dim.len
+        ))),
+        Some(_) => Ok(()),
+        None => {
+            dims.push(Dim {
+                name: name.to_string(),
+                len,
+                unlimited: false,
+            });
+            Ok(())
+        }
+    };
+    for (dim, &len) in array.dims().iter().zip(array.shape()) {
+        add(dim, len)?;
+    }
+    for (name, coord) in array.coords() {
+        match &coord.data {
+            CoordData::Index(index) => {
+                for dim in &coord.dims {
+                    add(dim, index.len())?;
+                }
+            }
+            CoordData::Array(expr) => {
+                for (dim, &len) in coord.dims.iter().zip(&expr.shape) {
+                    add(dim, len)?;
+                }
+            }
+        }
+        match coords.iter().find(|(n, _)| n == name) {
+            None => coords.push((name.clone(), coord.clone())),
+            Some((_, other)) if other.same(coord) => {}
+            Some((_, other)) => {
+                let how = match (other.index(), coord.index()) {
+                    (Some(a), Some(b)) => a.difference(b).unwrap_or_default(),
+                    _ => String::new(),
+                };
+                return Err(Error::invalid(format!(
+                    "results have different coordinates {name} {how}; write them to files of their own"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn coord_spec(name: &str, coord: &Coord) -> Result<VariableSpec> {
+    let dtype = match &coord.data {
+        CoordData::Array(expr) => VarType::Numeric(expr.dtype),
+        CoordData::Index(index) => match index.dtype {
+            Some(dtype) => VarType::Numeric(dtype),
+            None => VarType::Text,
+        },
+    };
+    let dims: Vec<&str> = coord.dims.iter().map(String::as_str).collect();
+    Ok(VariableSpec {
+        attributes: coord.attrs.clone(),
+        ..VariableSpec::new(name, &dims, dtype)
+    })
+}
+
+fn array_spec(array: &DataArray, encoding: &Encoding) -> VariableSpec {
+    let dims: Vec<&str> = array.dims().iter().map(String::as_str).collect();
+    let mut attributes = array.attrs().clone();
+    let bounds: Vec<&str> = array
+        .coords()
+        .iter()
+        .filter_map(|(_, c)| c.attrs.text("bounds"))
+        .collect();
+    let mapping = attributes.text("grid_mapping").map(str::to_string);
+    let beside: Vec<&str> = array
+        .coords()
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !dims.contains(name) && !bounds.contains(name) && mapping.as_deref() != Some(*name))
+        .collect();
+    if !beside.is_empty() {
+        attributes.set("coordinates", beside.join(" "));
+    }
+    let fill = match array.dtype() {
+        DType::F32 => Some(Scalar::new(f32::NAN)),
+        DType::F64 => Some(Scalar::new(f64::NAN)),
+        _ => None,
+    };
+    let compressed = encoding
+        .deflate
+        .filter(|_| !dims.is_empty() && !array.expr().is_empty());
+    VariableSpec {
+        chunks: compressed.map(|_| chunk_shape(array)),
+        deflate: compressed,
+        shuffle: compressed.is_some(),
+        fill,
+        attributes,
+        ..VariableSpec::new(array.name(), &dims, VarType::Numeric(array.dtype()))
+    }
+}
+
+/// The largest chunk of the array, halved along its first axes until it has a chunk's bytes.
+fn chunk_shape(array: &DataArray) -> Vec<usize> {
+    let mut chunk: Vec<usize> = array.expr().chunks.largest().iter().map(|&n| n.max(1)).collect();
+    for axis in 0..chunk.len() {
+        while chunk[axis] > 1 && chunk.iter().product::<usize>() * array.dtype().size() > CHUNK_BYTES {
+            chunk[axis] = chunk[axis].div_ceil(2);
+        }
+    }
+    chunk
+}
+
+impl DataArray {
+    /// The lazy array without names.
+    pub fn array(&self) -> Array {
+        Array::from_expr(self.expr().clone())
+    }
+
+    /// The labels along a dimension as text, at most `most` of them.
+    pub fn shown_labels(&self, dim: &str, most: usize) -> Vec<String> {
+        let show = |index: &Arc<Index>| (0..index.len().min(most)).map(|at| index.show(at)).collect();
+        self.index(dim).map(show).unwrap_or_default()
+    }
+}
+
+/// A sink that takes an array nowhere: what a plan is made for before an output has a name.
+#[derive(Debug)]
+pub struct Nowhere {
+    shape: Vec<usize>,
+    dtype: DType,
+}
+
+impl Nowhere {
+    /// A sink for that array.
+    pub fn like(array: &DataArray) -> Nowhere {
+        Nowhere {
+            shape: array.shape().to_vec(),
+            dtype: array.dtype(),
+        }
+    }
+}
+
+impl Sink for Nowhere {
+    fn name(&self) -> String {
+        "output".into()
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn chunks(&self) -> Option<&[usize]> {
+        None
+    }
+
+    fn write(&self, _region: &crate::geometry::Region, _data: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn scratch_bytes(&self, _region: &crate::geometry::Region) -> usize {
+        0
+    }
+}

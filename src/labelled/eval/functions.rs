@@ -1,0 +1,712 @@
+//! The functions of the language: every op of the table, every reduction, and what moves, labels
+//! and joins arrays. `f(x, …)` and `x.f(…)` are one call.
+
+use super::super::align::{Operand, apply};
+use super::super::data_array::DataArray;
+use super::super::group::GroupBy;
+use super::super::pick::Pick;
+use super::super::reduce::ReduceOptions;
+use super::call::Call;
+use super::table;
+use super::value::Value;
+use crate::expr::Expr;
+use crate::io::AttrValue;
+use crate::{DType, Error, Op, ReduceKind, Result};
+use tilewise_kernels::Literal;
+
+/// A function that is neither an op of the table nor a reduction.
+struct Function {
+    name: &'static str,
+    run: fn(Call) -> Result<Value>,
+}
+
+/// Those functions.
+static FUNCTIONS: &[Function] = &[
+    Function {
+        name: "where",
+        run: choose,
+    },
+    Function {
+        name: "clip",
+        run: clip,
+    },
+    Function {
+        name: "round",
+        run: round,
+    },
+    Function {
+        name: "isel",
+        run: isel,
+    },
+    Function {
+        name: "sel",
+        run: sel,
+    },
+    Function {
+        name: "slice",
+        run: slice,
+    },
+    Function {
+        name: "groupby",
+        run: groupby,
+    },
+    Function {
+        name: "weighted",
+        run: weighted,
+    },
+    Function {
+        name: "transpose",
+        run: transpose,
+    },
+    Function {
+        name: "expand_dims",
+        run: expand_dims,
+    },
+    Function {
+        name: "squeeze",
+        run: squeeze,
+    },
+    Function {
+        name: "flip",
+        run: flip,
+    },
+    Function {
+        name: "fillna",
+        run: fillna,
+    },
+    Function {
+        name: "isnull",
+        run: isnull,
+    },
+    Function {
+        name: "notnull",
+        run: notnull,
+    },
+    Function {
+        name: "astype",
+        run: astype,
+    },
+    Function {
+        name: "shift",
+        run: shift,
+    },
+    Function {
+        name: "roll",
+        run: roll,
+    },
+    Function {
+        name: "diff",
+        run: diff,
+    },
+    Function {
+        name: "concat",
+        run: concat,
+    },
+    Function {
+        name: "chunk",
+        run: chunk,
+    },
+    Function {
+        name: "rename",
+        run: rename,
+    },
+    Function {
+        name: "assign_attrs",
+        run: assign_attrs,
+    },
+    Function {
+        name: "full_like",
+        run: full_like,
+    },
+    Function {
+        name: "zeros_like",
+        run: full_like,
+    },
+    Function {
+        name: "ones_like",
+        run: full_like,
+    },
+    Function {
+        name: "float",
+        run: float,
+    },
+    Function {
+        name: "compute",
+        run: itself,
+    },
+    Function {
+        name: "load",
+        run: itself,
+    },
+    Function {
+        name: "persist",
+        run: itself,
+    },
+    Function {
+        name: "drop_vars",
+        run: drop_vars,
+    },
+];
+
+/// Other names of functions.
+const ALIASES: [(&str, &str); 4] = [
+    ("isna", "isnull"),
+    ("notna", "notnull"),
+    ("rechunk", "chunk"),
+    ("permute_dims", "transpose"),
+];
+
+/// The names of all functions, sorted.
+pub fn function_names() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = FUNCTIONS.iter().map(|f| f.name).collect();
+    names.extend(ALIASES.iter().map(|(alias, _)| *alias));
+    names.extend(ReduceKind::ALL.iter().map(|(_, name)| *name));
+    names.extend(Op::all().map(|op| op.name));
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// A reduction by name; `nanmean` and the like skip NaN.
+fn reduction(name: &str) -> Option<(ReduceKind, Option<bool>)> {
+    match name.strip_prefix("nan").and_then(ReduceKind::parse) {
+        Some(kind) => Some((kind, Some(true))),
+        None => ReduceKind::parse(name).map(|kind| (kind, None)),
+    }
+}
+
+/// Whether there is a function of that name.
+pub(super) fn known(name: &str) -> bool {
+    let listed = |n: &str| FUNCTIONS.iter().any(|f| f.name == n) || ALIASES.iter().any(|(a, _)| *a == n);
+    listed(name) || reduction(name).is_some() || Op::find(name).is_some()
+}
+
+/// The error for a name that is no function, with the nearest that are.
+pub(super) fn unknown(name: &str) -> Error {
+    let start: String = name.chars().take(3).collect();
+    let near: Vec<&str> = function_names()
+        .into_iter()
+        .filter(|n| n.starts_with(&start))
+        .collect();
+    let hint = match (name, near.as_slice()) {
+        (
+            "rolling" | "cumsum" | "cumprod" | "median" | "quantile" | "percentile" | "sortby" | "interp",
+            _,
+        ) => "; it is not available yet".to_string(),
+        (_, []) => String::new(),
+        (_, near) => format!("; there is {}", near.join(", ")),
+    };
+    Error::invalid(format!("there is no function {name:?}{hint}"))
+}
+
+/// Runs a call.
+///
+/// # Errors
+/// What the function says of its arguments.
+pub(super) fn run(call: Call) -> Result<Value> {
+    let name = ALIASES
+        .iter()
+        .find(|(alias, _)| *alias == call.name)
+        .map_or(call.name.as_str(), |(_, n)| n);
+    if let Some(function) = FUNCTIONS.iter().find(|f| f.name == name) {
+        return (function.run)(call);
+    }
+    if let Some((kind, skipna)) = reduction(name) {
+        return reduce(call, kind, skipna);
+    }
+    elementwise(call)
+}
+
+/// An op of the table on its arguments.
+fn elementwise(mut call: Call) -> Result<Value> {
+    let op = table(&call.name)?;
+    let args: Vec<Operand> = call
+        .rest()
+        .into_iter()
+        .map(|value| value.operand(op.name))
+        .collect::<Result<_>>()?;
+    call.finish(&format!(
+        "{} argument{} by place",
+        op.arity,
+        if op.arity == 1 { "" } else { "s" }
+    ))?;
+    apply(op, &args).map(Value::Array)
+}
+
+fn reduce(mut call: Call, kind: ReduceKind, forced: Option<bool>) -> Result<Value> {
+    const ACCEPTS: &str = "dim, skipna, ddof, keepdims and weights";
+    let object = call.required("an array")?;
+    let dims = match call.optional("dim") {
+        None | Some(Value::None) => None,
+        Some(Value::Array(other)) => {
+            return Err(Error::invalid(format!(
+                "{} reduces one array over named dimensions; between two arrays use {} (the second is {})",
+                call.name,
+                match kind {
+                    ReduceKind::Min => "minimum",
+                    ReduceKind::Max => "maximum",
+                    ReduceKind::Sum => "+",
+                    _ => "an elementwise function",
+                },
+                other.describe()
+            )));
+        }
+        Some(value) => Some(value.names("a dimension")?),
+    };
+    let skipna = call.flag("skipna")?.or(forced);
+    let keepdims = call.flag("keepdims")?.unwrap_or(false);
+    let keep_attrs = call.flag("keep_attrs")?.unwrap_or(true);
+    let ddof = match call.keyword("ddof") {
+        Some(value) => u32::try_from(value.int("ddof")?).map_err(|_| Error::invalid("ddof is 0 or more"))?,
+        None => 0,
+    };
+    let weights = call.keyword("weights").map(|w| w.array("weights")).transpose()?;
+    call.finish(ACCEPTS)?;
+    let out = match object {
+        Value::Group(group) => {
+            if let Some(dims) = &dims {
+                return Err(Error::invalid(format!(
+                    "a groupby reduces its own dimension; reduce over {} after it",
+                    dims.join(", ")
+                )));
+            }
+            if weights.is_some() || keepdims {
+                return Err(Error::invalid("a groupby takes skipna and ddof only"));
+            }
+            group.reduce(kind, skipna, ddof)?
+        }
+        Value::Weighted(pair) => {
+            let (array, weights) = *pair;
+            let options = ReduceOptions {
+                dims,
+                skipna,
+                ddof,
+                keepdims,
+                weights: Some(weights),
+            };
+            array.reduce(kind, &options)?
+        }
+        other => {
+            let options = ReduceOptions {
+                dims,
+                skipna,
+                ddof,
+                keepdims,
+                weights,
+            };
+            other.array(&call.name)?.reduce(kind, &options)?
+        }
+    };
+    Ok(Value::Array(match keep_attrs {
+        true => out,
+        false => out.with_attrs(Default::default()),
+    }))
+}
+
+/// `where(condition, a, b)`, or `x.where(condition, other)`.
+fn choose(mut call: Call) -> Result<Value> {
+    if call.places() == 3 && !call.method {
+        return elementwise(call);
+    }
+    let array = call.array()?;
+    let condition = call.required("the condition")?.array("the condition")?;
+    let other = match call.optional("other") {
+        Some(value) => value.operand("where")?,
+        None => Operand::Literal(Literal::Float(f64::NAN)),
+    };
+    call.finish("a condition and other")?;
+    array.where_(&condition, other).map(Value::Array)
+}
+
+fn clip(mut call: Call) -> Result<Value> {
+    let mut out = call.array()?;
+    let bounds = [("min", "maximum"), ("max", "minimum")];
+    for (keyword, op) in bounds {
+        match call.optional(keyword) {
+            None | Some(Value::None) => {}
+            Some(bound) => {
+                let (name, attrs) = (out.name().to_string(), out.attrs().clone());
+                let clipped = apply(table(op)?, &[Operand::Array(out), bound.operand("clip")?])?;
+                out = clipped.renamed(name).with_attrs(attrs);
+            }
+        }
+    }
+    call.finish("min and max")?;
+    Ok(Value::Array(out))
+}
+
+fn round(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let decimals = match call.optional("decimals") {
+        Some(value) => value.int("decimals")?,
+        None => 0,
+    };
+    call.finish("decimals")?;
+    let rounded = |x: DataArray| apply(table("round")?, &[Operand::Array(x)]);
+    if decimals == 0 {
+        return rounded(array).map(Value::Array);
+    }
+    // As NumPy: scaled, rounded, scaled back.
+    let scale = i32::try_from(decimals).ok().filter(|d| d.abs() <= 300);
+    let scale = scale.ok_or_else(|| Error::invalid("decimals is between -300 and 300"))?;
+    let power = Operand::Literal(Literal::Float(10f64.powi(scale.abs())));
+    let (up, down) = if scale > 0 {
+        ("multiply", "divide")
+    } else {
+        ("divide", "multiply")
+    };
+    let attrs = array.attrs().clone();
+    let scaled = rounded(apply(table(up)?, &[Operand::Array(array), power.clone()])?)?;
+    Ok(Value::Array(
+        apply(table(down)?, &[Operand::Array(scaled), power])?.with_attrs(attrs),
+    ))
+}
+
+fn isel(mut call: Call) -> Result<Value> {
+    let mut out = call.array()?;
+    for (dim, value) in call.by_dim()? {
+        let pick = value.places(&dim, out.size(&dim)?)?;
+        out = out.pick(&dim, &pick)?;
+    }
+    call.finish("dimensions as keywords")?;
+    Ok(Value::Array(out))
+}
+
+fn sel(mut call: Call) -> Result<Value> {
+    let mut out = call.array()?;
+    let nearest = match call.keyword("method") {
+        None | Some(Value::None) => false,
+        Some(value) if value.text("method")? == "nearest" => true,
+        Some(other) => {
+            return Err(Error::invalid(format!(
+                "method is \"nearest\", not {}",
+                other.kind()
+            )));
+        }
+    };
+    for (dim, value) in call.by_dim()? {
+        let index = out.labels(&dim)?.clone();
+        let pick = match &value {
+            Value::Slice(bounds) => {
+                let bound = |value: &Value| match value {
+                    Value::None => Ok(None),
+                    other => other.label(&dim).map(Some),
+                };
+                let step = match &bounds[2] {
+                    Value::None => 1,
+                    step => usize::try_from(step.int("a step")?).unwrap_or(0),
+                };
+                if step == 0 {
+                    return Err(Error::invalid("the step of a slice of labels is 1 or more"));
+                }
+                index.between(
+                    &dim,
+                    bound(&bounds[0])?.as_ref(),
+                    bound(&bounds[1])?.as_ref(),
+                    step,
+                )?
+            }
+            Value::List(labels) => {
+                let mut places = Vec::new();
+                for label in labels {
+                    let label = label.label(&dim)?;
+                    match nearest {
+                        true => places.push(index.nearest(&dim, &label)?),
+                        false => places.extend(index.find(&dim, &label)?.places()),
+                    }
+                }
+                Pick::List(places.into())
+            }
+            label => {
+                let label = label.label(&dim)?;
+                match nearest {
+                    true => Pick::At(index.nearest(&dim, &label)?),
+                    false => index.find(&dim, &label)?,
+                }
+            }
+        };
+        out = out.pick(&dim, &pick)?;
+    }
+    Ok(Value::Array(out))
+}
+
+fn slice(mut call: Call) -> Result<Value> {
+    let mut bounds = call.rest();
+    call.finish("start, stop and step by place")?;
+    let [start, stop, step] = match bounds.len() {
+        1 => [Value::None, bounds.remove(0), Value::None],
+        2 | 3 => {
+            bounds.resize_with(3, || Value::None);
+            let mut bounds = bounds.into_iter();
+            std::array::from_fn(|_| bounds.next().unwrap_or(Value::None))
+        }
+        n => {
+            return Err(Error::invalid(format!(
+                "slice takes start, stop and step, not {n} values"
+            )));
+        }
+    };
+    Ok(Value::Slice(Box::new([start, stop, step])))
+}
+
+fn groupby(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let by = match call.required("a coordinate, as in \"time.month\"")? {
+        Value::Array(key) if array.coord(key.name()).is_some() => key.name().to_string(),
+        value => value.text("what groupby takes")?,
+    };
+    call.finish("a coordinate or a field of a time coordinate, as in \"time.month\"")?;
+    GroupBy::new(&array, &by).map(|group| Value::Group(Box::new(group)))
+}
+
+fn weighted(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let weights = call.required("weights")?.array("weights")?;
+    call.finish("weights")?;
+    Ok(Value::Weighted(Box::new((array, weights))))
+}
+
+fn transpose(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let mut names = Vec::new();
+    for value in call.rest() {
+        match value {
+            Value::Ellipsis => names.push(None),
+            other => names.extend(other.names("a dimension")?.into_iter().map(Some)),
+        }
+    }
+    call.finish("dimensions by place")?;
+    array.transpose_with(&names).map(Value::Array)
+}
+
+fn expand_dims(mut call: Call) -> Result<Value> {
+    let mut out = call.array()?;
+    let dims = call
+        .required("the name of a new dimension")?
+        .names("a dimension")?;
+    call.finish("the names of new dimensions")?;
+    for dim in dims.iter().rev() {
+        out = out.expand_dims(dim)?;
+    }
+    Ok(Value::Array(out))
+}
+
+fn squeeze(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let dims = call.optional("dim").map(|v| v.names("a dimension")).transpose()?;
+    call.finish("dim")?;
+    array.squeeze(dims.as_deref()).map(Value::Array)
+}
+
+fn flip(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let dims = match call.optional("dim") {
+        Some(value) => value.names("a dimension")?,
+        None => array.dims().to_vec(),
+    };
+    call.finish("dim")?;
+    array.flip(&dims).map(Value::Array)
+}
+
+fn fillna(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let value = call.required("a value")?.operand("fillna")?;
+    call.finish("a value")?;
+    array.fillna(value).map(Value::Array)
+}
+
+fn isnull(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    call.finish("nothing more")?;
+    array.isnull().map(Value::Array)
+}
+
+fn notnull(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    call.finish("nothing more")?;
+    apply(table("logical_not")?, &[Operand::Array(array.isnull()?)]).map(Value::Array)
+}
+
+fn astype(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let name = call.required("a dtype, as in \"float32\"")?.text("a dtype")?;
+    call.finish("a dtype")?;
+    let dtype = DType::parse(&name).ok_or_else(|| {
+        let names: Vec<&str> = DType::ALL.iter().map(|d| d.name()).collect();
+        Error::invalid(format!(
+            "there is no dtype {name:?}; there is {}",
+            names.join(", ")
+        ))
+    })?;
+    Ok(Value::Array(array.astype(dtype)))
+}
+
+fn shift(mut call: Call) -> Result<Value> {
+    let mut out = call.array()?;
+    let fill = match call.keyword("fill_value") {
+        Some(Value::Literal(literal)) => literal,
+        Some(other) => {
+            return Err(Error::invalid(format!(
+                "fill_value is a number, not {}",
+                other.kind()
+            )));
+        }
+        None => Literal::Float(f64::NAN),
+    };
+    for (dim, by) in call.by_dim()? {
+        out = out.shift(&dim, by.int("a shift")?, fill)?;
+    }
+    Ok(Value::Array(out))
+}
+
+fn roll(mut call: Call) -> Result<Value> {
+    let mut out = call.array()?;
+    for (dim, by) in call.by_dim()? {
+        out = out.roll(&dim, by.int("a shift")?)?;
+    }
+    Ok(Value::Array(out))
+}
+
+fn diff(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let dim = call.required("a dimension")?.text("a dimension")?;
+    let times = match call.optional("n") {
+        Some(value) => value.int("n")?,
+        None => 1,
+    };
+    call.finish("a dimension and n")?;
+    if !(0..=64).contains(&times) {
+        return Err(Error::invalid("diff takes n from 0 to 64"));
+    }
+    let mut out = array;
+    for _ in 0..times {
+        out = out.diff(&dim)?;
+    }
+    Ok(Value::Array(out))
+}
+
+fn concat(mut call: Call) -> Result<Value> {
+    let Value::List(items) = call.required("a list of arrays")? else {
+        return Err(Error::invalid(
+            "concat takes a list of arrays, as in concat([a, b], \"time\")",
+        ));
+    };
+    let dim = call.required("dim")?.text("a dimension")?;
+    call.finish("a list of arrays and dim")?;
+    let parts = items
+        .into_iter()
+        .map(|item| match item {
+            Value::Array(array) if !array.dims().contains(&dim) => array.expand_dims(&dim),
+            other => other.array("concat"),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    DataArray::concat(&parts, &dim).map(Value::Array)
+}
+
+fn chunk(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let sizes = call
+        .by_dim()?
+        .into_iter()
+        .map(|(dim, size)| {
+            let size = size.int("a chunk's size")?;
+            let size = if size == -1 { Ok(0) } else { usize::try_from(size) };
+            let size = size.map_err(|_| Error::invalid("a chunk's size is 1 or more, or -1 for all"))?;
+            Ok((dim, size))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    array.chunk(&sizes).map(Value::Array)
+}
+
+fn rename(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let name = call.required("a name")?.text("a name")?;
+    call.finish("a name")?;
+    Ok(Value::Array(array.renamed(name)))
+}
+
+fn assign_attrs(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let mut attrs = array.attrs().clone();
+    for (name, value) in call.by_dim()? {
+        let value = match value {
+            Value::Text(text) => AttrValue::Text(text),
+            Value::Literal(literal) => {
+                let scalar = literal.default_dtype().and_then(|d| literal.to_scalar(d));
+                AttrValue::from(scalar.map_err(Error::Invalid)?)
+            }
+            other => {
+                return Err(Error::invalid(format!(
+                    "an attribute is text or a number, not {}",
+                    other.kind()
+                )));
+            }
+        };
+        attrs.set(name, value);
+    }
+    Ok(Value::Array(array.with_attrs(attrs)))
+}
+
+fn full_like(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let value = match call.name.as_str() {
+        "zeros_like" => Literal::Int(0),
+        "ones_like" => Literal::Int(1),
+        _ => match call.required("a value")? {
+            Value::Literal(literal) => literal,
+            other => {
+                return Err(Error::invalid(format!(
+                    "full_like takes a number, not {}",
+                    other.kind()
+                )));
+            }
+        },
+    };
+    call.finish("an array and a value")?;
+    let scalar = value.to_scalar(array.dtype()).map_err(Error::Invalid)?;
+    let expr = Expr::full(array.shape(), scalar)?;
+    Ok(Value::Array(array.with_expr(expr).with_attrs(Default::default())))
+}
+
+fn float(mut call: Call) -> Result<Value> {
+    let value = match call.required("a number or a text")? {
+        Value::Text(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| Error::invalid(format!("{text:?} is no number")))?,
+        Value::Literal(literal) => super::literal::float(literal),
+        other => {
+            return Err(Error::invalid(format!(
+                "float takes a number or a text, not {}",
+                other.kind()
+            )));
+        }
+    };
+    call.finish("one value")?;
+    Ok(Value::Literal(Literal::Float(value)))
+}
+
+/// What computes in xarray needs no word here, since everything is lazy until the end.
+fn itself(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    call.finish("nothing")?;
+    Ok(Value::Array(array))
+}
+
+fn drop_vars(mut call: Call) -> Result<Value> {
+    let array = call.array()?;
+    let names = call.required("names of coordinates")?.names("a coordinate")?;
+    call.finish("names of coordinates")?;
+    let mut coords = array.coords().clone();
+    for name in &names {
+        let before = coords.len();
+        coords.retain(|(n, _)| n != name);
+        if coords.len() == before {
+            return Err(Error::invalid(format!(
+                "{} has no coordinate {name:?}",
+                array.describe()
+            )));
+        }
+    }
+    Ok(Value::Array(array.with_coords(coords)))
+}
