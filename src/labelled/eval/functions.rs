@@ -4,11 +4,10 @@
 use super::super::align::{Operand, apply};
 use super::super::data_array::DataArray;
 use super::super::group::GroupBy;
-use super::super::pick::Pick;
 use super::super::reduce::ReduceOptions;
 use super::call::Call;
-use super::table;
 use super::value::Value;
+use super::{places, table};
 use crate::expr::Expr;
 use crate::io::AttrValue;
 use crate::{DType, Error, Op, ReduceKind, Result};
@@ -36,15 +35,15 @@ static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "isel",
-        run: isel,
+        run: places::isel,
     },
     Function {
         name: "sel",
-        run: sel,
+        run: places::sel,
     },
     Function {
         name: "slice",
-        run: slice,
+        run: places::slice,
     },
     Function {
         name: "groupby",
@@ -56,19 +55,19 @@ static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "transpose",
-        run: transpose,
+        run: places::transpose,
     },
     Function {
         name: "expand_dims",
-        run: expand_dims,
+        run: places::expand_dims,
     },
     Function {
         name: "squeeze",
-        run: squeeze,
+        run: places::squeeze,
     },
     Function {
         name: "flip",
-        run: flip,
+        run: places::flip,
     },
     Function {
         name: "fillna",
@@ -88,23 +87,23 @@ static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "shift",
-        run: shift,
+        run: places::shift,
     },
     Function {
         name: "roll",
-        run: roll,
+        run: places::roll,
     },
     Function {
         name: "diff",
-        run: diff,
+        run: places::diff,
     },
     Function {
         name: "concat",
-        run: concat,
+        run: places::concat,
     },
     Function {
         name: "chunk",
-        run: chunk,
+        run: places::chunk,
     },
     Function {
         name: "rename",
@@ -362,93 +361,6 @@ fn round(mut call: Call) -> Result<Value> {
     ))
 }
 
-fn isel(mut call: Call) -> Result<Value> {
-    let mut out = call.array()?;
-    for (dim, value) in call.by_dim()? {
-        let pick = value.places(&dim, out.size(&dim)?)?;
-        out = out.pick(&dim, &pick)?;
-    }
-    call.finish("dimensions as keywords")?;
-    Ok(Value::Array(out))
-}
-
-fn sel(mut call: Call) -> Result<Value> {
-    let mut out = call.array()?;
-    let nearest = match call.keyword("method") {
-        None | Some(Value::None) => false,
-        Some(value) if value.text("method")? == "nearest" => true,
-        Some(other) => {
-            return Err(Error::invalid(format!(
-                "method is \"nearest\", not {}",
-                other.kind()
-            )));
-        }
-    };
-    for (dim, value) in call.by_dim()? {
-        let index = out.labels(&dim)?.clone();
-        let pick = match &value {
-            Value::Slice(bounds) => {
-                let bound = |value: &Value| match value {
-                    Value::None => Ok(None),
-                    other => other.label(&dim).map(Some),
-                };
-                let step = match &bounds[2] {
-                    Value::None => 1,
-                    step => usize::try_from(step.int("a step")?).unwrap_or(0),
-                };
-                if step == 0 {
-                    return Err(Error::invalid("the step of a slice of labels is 1 or more"));
-                }
-                index.between(
-                    &dim,
-                    bound(&bounds[0])?.as_ref(),
-                    bound(&bounds[1])?.as_ref(),
-                    step,
-                )?
-            }
-            Value::List(labels) => {
-                let mut places = Vec::new();
-                for label in labels {
-                    let label = label.label(&dim)?;
-                    match nearest {
-                        true => places.push(index.nearest(&dim, &label)?),
-                        false => places.extend(index.find(&dim, &label)?.places()),
-                    }
-                }
-                Pick::List(places.into())
-            }
-            label => {
-                let label = label.label(&dim)?;
-                match nearest {
-                    true => Pick::At(index.nearest(&dim, &label)?),
-                    false => index.find(&dim, &label)?,
-                }
-            }
-        };
-        out = out.pick(&dim, &pick)?;
-    }
-    Ok(Value::Array(out))
-}
-
-fn slice(mut call: Call) -> Result<Value> {
-    let mut bounds = call.rest();
-    call.finish("start, stop and step by place")?;
-    let [start, stop, step] = match bounds.len() {
-        1 => [Value::None, bounds.remove(0), Value::None],
-        2 | 3 => {
-            bounds.resize_with(3, || Value::None);
-            let mut bounds = bounds.into_iter();
-            std::array::from_fn(|_| bounds.next().unwrap_or(Value::None))
-        }
-        n => {
-            return Err(Error::invalid(format!(
-                "slice takes start, stop and step, not {n} values"
-            )));
-        }
-    };
-    Ok(Value::Slice(Box::new([start, stop, step])))
-}
-
 fn groupby(mut call: Call) -> Result<Value> {
     let array = call.array()?;
     let by = match call.required("a coordinate, as in \"time.month\"")? {
@@ -464,48 +376,6 @@ fn weighted(mut call: Call) -> Result<Value> {
     let weights = call.required("weights")?.array("weights")?;
     call.finish("weights")?;
     Ok(Value::Weighted(Box::new((array, weights))))
-}
-
-fn transpose(mut call: Call) -> Result<Value> {
-    let array = call.array()?;
-    let mut names = Vec::new();
-    for value in call.rest() {
-        match value {
-            Value::Ellipsis => names.push(None),
-            other => names.extend(other.names("a dimension")?.into_iter().map(Some)),
-        }
-    }
-    call.finish("dimensions by place")?;
-    array.transpose_with(&names).map(Value::Array)
-}
-
-fn expand_dims(mut call: Call) -> Result<Value> {
-    let mut out = call.array()?;
-    let dims = call
-        .required("the name of a new dimension")?
-        .names("a dimension")?;
-    call.finish("the names of new dimensions")?;
-    for dim in dims.iter().rev() {
-        out = out.expand_dims(dim)?;
-    }
-    Ok(Value::Array(out))
-}
-
-fn squeeze(mut call: Call) -> Result<Value> {
-    let array = call.array()?;
-    let dims = call.optional("dim").map(|v| v.names("a dimension")).transpose()?;
-    call.finish("dim")?;
-    array.squeeze(dims.as_deref()).map(Value::Array)
-}
-
-fn flip(mut call: Call) -> Result<Value> {
-    let array = call.array()?;
-    let dims = match call.optional("dim") {
-        Some(value) => value.names("a dimension")?,
-        None => array.dims().to_vec(),
-    };
-    call.finish("dim")?;
-    array.flip(&dims).map(Value::Array)
 }
 
 fn fillna(mut call: Call) -> Result<Value> {
@@ -539,83 +409,6 @@ fn astype(mut call: Call) -> Result<Value> {
         ))
     })?;
     Ok(Value::Array(array.astype(dtype)))
-}
-
-fn shift(mut call: Call) -> Result<Value> {
-    let mut out = call.array()?;
-    let fill = match call.keyword("fill_value") {
-        Some(Value::Literal(literal)) => literal,
-        Some(other) => {
-            return Err(Error::invalid(format!(
-                "fill_value is a number, not {}",
-                other.kind()
-            )));
-        }
-        None => Literal::Float(f64::NAN),
-    };
-    for (dim, by) in call.by_dim()? {
-        out = out.shift(&dim, by.int("a shift")?, fill)?;
-    }
-    Ok(Value::Array(out))
-}
-
-fn roll(mut call: Call) -> Result<Value> {
-    let mut out = call.array()?;
-    for (dim, by) in call.by_dim()? {
-        out = out.roll(&dim, by.int("a shift")?)?;
-    }
-    Ok(Value::Array(out))
-}
-
-fn diff(mut call: Call) -> Result<Value> {
-    let array = call.array()?;
-    let dim = call.required("a dimension")?.text("a dimension")?;
-    let times = match call.optional("n") {
-        Some(value) => value.int("n")?,
-        None => 1,
-    };
-    call.finish("a dimension and n")?;
-    if !(0..=64).contains(&times) {
-        return Err(Error::invalid("diff takes n from 0 to 64"));
-    }
-    let mut out = array;
-    for _ in 0..times {
-        out = out.diff(&dim)?;
-    }
-    Ok(Value::Array(out))
-}
-
-fn concat(mut call: Call) -> Result<Value> {
-    let Value::List(items) = call.required("a list of arrays")? else {
-        return Err(Error::invalid(
-            "concat takes a list of arrays, as in concat([a, b], \"time\")",
-        ));
-    };
-    let dim = call.required("dim")?.text("a dimension")?;
-    call.finish("a list of arrays and dim")?;
-    let parts = items
-        .into_iter()
-        .map(|item| match item {
-            Value::Array(array) if !array.dims().contains(&dim) => array.expand_dims(&dim),
-            other => other.array("concat"),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    DataArray::concat(&parts, &dim).map(Value::Array)
-}
-
-fn chunk(mut call: Call) -> Result<Value> {
-    let array = call.array()?;
-    let sizes = call
-        .by_dim()?
-        .into_iter()
-        .map(|(dim, size)| {
-            let size = size.int("a chunk's size")?;
-            let size = if size == -1 { Ok(0) } else { usize::try_from(size) };
-            let size = size.map_err(|_| Error::invalid("a chunk's size is 1 or more, or -1 for all"))?;
-            Ok((dim, size))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    array.chunk(&sizes).map(Value::Array)
 }
 
 fn rename(mut call: Call) -> Result<Value> {

@@ -6,6 +6,7 @@
 mod call;
 mod functions;
 mod literal;
+mod places;
 mod value;
 
 pub use functions::function_names;
