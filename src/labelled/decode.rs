@@ -1,7 +1,8 @@
 //! CF packing undone: missing values, scale and offset, unsigned bytes, as a lazy expression.
 //!
 //! Packed data stays packed on disk and in memory; unpacking is part of the kernel that reads it.
-//! The rules for the resulting dtype are xarray's, so the numbers are those its users know.
+//! The rules for the resulting dtype are xarray's, so the numbers are those its users know. Floats that declare
+//! no missing value have NetCDF's default one, as for its own library.
 
 use crate::expr::Expr;
 use crate::io::{AttrValue, Attributes, netcdf_default_fill};
@@ -64,11 +65,6 @@ impl Packing {
             offset,
             dtype: decoded,
         })
-    }
-
-    /// Whether missing values are only those of the type's default, which no attribute names.
-    pub fn assumes_default_fill(attrs: &Attributes, dtype: DType) -> bool {
-        dtype.is_float() && attrs.get("_FillValue").is_none() && attrs.get("missing_value").is_none()
     }
 
     /// The decoded values of stored ones.

@@ -14,17 +14,28 @@ fn table(name: &str) -> Result<Op> {
     Op::find(name).ok_or_else(|| Error::invalid(format!("there is no function {name}")))
 }
 
+/// The dtype that holds an array's values and NaN, by xarray's rule: float32 for integers of at
+/// most 16 bits, float64 for others.
+fn with_missing(dtype: DType) -> DType {
+    match dtype {
+        float if float.is_float() => float,
+        small if small.size() <= 2 && small != DType::Bool => DType::F32,
+        _ => DType::F64,
+    }
+}
+
 impl DataArray {
     /// The array where `condition` holds, `other` elsewhere (NaN makes integers floats).
     ///
     /// # Errors
     /// When dimensions or labels do not agree.
     pub fn where_(&self, condition: &DataArray, other: Operand) -> Result<DataArray> {
-        let args = [
-            Operand::Array(condition.clone()),
-            Operand::Array(self.clone()),
-            other,
-        ];
+        let missing = matches!(other, Operand::Literal(Literal::Float(value)) if value.is_nan());
+        let own = match missing {
+            true => self.astype(with_missing(self.dtype())),
+            false => self.clone(),
+        };
+        let args = [Operand::Array(condition.clone()), Operand::Array(own), other];
         let out = apply(table("where")?, &args)?;
         let order: Vec<String> = self
             .dims()
@@ -64,7 +75,10 @@ impl DataArray {
         let axis = self.axis(dim)?;
         let len = self.shape()[axis];
         let by = by.clamp(-(len as i128), len as i128) as isize;
-        let dtype = promote_weak(self.dtype(), fill).map_err(Error::Invalid)?;
+        let dtype = match fill {
+            Literal::Float(value) if value.is_nan() => with_missing(self.dtype()),
+            fill => promote_weak(self.dtype(), fill).map_err(Error::Invalid)?,
+        };
         let fill = fill.to_scalar(dtype).map_err(Error::Invalid)?;
         let moved = by.unsigned_abs();
         if moved == 0 {

@@ -53,7 +53,7 @@ EXPRESSIONS = [
     ('(x > 2).any("time")',), ('(x > -10).all("time")',), ('k.argmax("time")',), ('k.argmin("lat")',),
     ('x.mean("lat", weights=cos(radians(lat)))', 'x.weighted(np.cos(np.radians(x.lat))).mean("lat")'),
     ('x.weighted(cos(radians(lat))).mean(["lat", "lon"])', 'x.weighted(np.cos(np.radians(x.lat))).mean(["lat", "lon"])'),
-    ('x.weighted(y * y).sum("lon")',), ('k.mean("time", weights=abs(k))', 'k.weighted(abs(k)).mean("time")'),
+    ('x.weighted(y * y).sum("lon")',),
     ('x.groupby("time.month").mean()',), ('x.groupby("time.season").max()',), ('x.groupby("time.year").count()',),
     ('x.groupby("time.month").std()',), ('k.groupby("time.year").sum()',), ('x.groupby("time.year").first()',),
     ('x.groupby("time.quarter").last(skipna=False)',), ('k.groupby("time.season").min()',),

@@ -2,7 +2,7 @@
 
 use crate::options::EvalArgs;
 use std::path::{Path, PathBuf};
-use tilewise::io::Attributes;
+use tilewise::io::{Attributes, NpyWriter};
 use tilewise::labelled::cftime::now;
 use tilewise::labelled::{DataArray, Datasets, Encoding, write_netcdf};
 use tilewise::{Error, Result, Session};
@@ -93,10 +93,9 @@ impl Target {
                         results.len()
                     )));
                 };
-                Err(Error::invalid(format!(
-                    "{} cannot be written as .npy",
-                    result.describe()
-                )))
+                let writer = NpyWriter::create(&self.path, result.dtype(), result.shape())?;
+                session.store(&[(&result.array(), writer.sink())])?;
+                writer.finish()
             }
         }
     }

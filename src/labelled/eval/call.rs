@@ -34,11 +34,6 @@ impl Call {
         self.positional.len()
     }
 
-    /// The first argument, without taking it.
-    pub(super) fn peek(&self) -> Option<&Value> {
-        self.positional.as_slice().first()
-    }
-
     /// The next argument by place, else the keyword.
     pub(super) fn optional(&mut self, keyword: &str) -> Option<Value> {
         self.positional.next().or_else(|| self.keyword(keyword))

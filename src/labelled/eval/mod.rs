@@ -99,6 +99,7 @@ impl Scope<'_> {
             ExprKind::Bool(value) => Ok(Value::Literal(Literal::Bool(*value))),
             ExprKind::Text(text) => Ok(Value::Text(text.clone())),
             ExprKind::None => Ok(Value::None),
+            ExprKind::Ellipsis => Ok(Value::Ellipsis),
             ExprKind::Name(name) => self.name(name, span),
             ExprKind::Qualified { file, name } => self
                 .at(span, self.datasets.get_from(file, name))

@@ -57,6 +57,8 @@ pub enum ExprKind {
     Bool(bool),
     /// `None`; an added axis inside of an index.
     None,
+    /// `...` among arguments: all dimensions not named.
+    Ellipsis,
     /// A variable.
     Name(String),
     /// `file:variable`.

@@ -276,6 +276,10 @@ impl Parser<'_> {
                     None => self.qualifier(&name).unwrap_or(ExprKind::Name(name)),
                 }
             }
+            Token::Symbol("...") => {
+                self.next();
+                ExprKind::Ellipsis
+            }
             Token::Symbol("(") => {
                 self.next();
                 let first = self.expression(0)?;

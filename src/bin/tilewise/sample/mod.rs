@@ -11,9 +11,9 @@ use crate::options::{SampleArgs, SampleFormat};
 use field::{Climate, Name};
 use layout::Layout;
 use tilewise::geometry::Region;
-use tilewise::io::NetCdfWriter;
+use tilewise::io::{NetCdfWriter, NpyWriter};
 use tilewise::store::Sink;
-use tilewise::{Error, Result};
+use tilewise::{DType, Error, Result};
 
 /// Writes the file.
 ///
@@ -27,7 +27,6 @@ pub fn sample(args: &SampleArgs) -> Result<()> {
         .map(|n| Name::parse(n))
         .collect::<Result<Vec<_>>>()?;
     let climate = Climate::new(&layout, args.seed);
-    let shape = layout.shape();
     match args.format {
         SampleFormat::Netcdf4 => {
             let spec = layout.spec(&names, args)?;
@@ -45,10 +44,9 @@ pub fn sample(args: &SampleArgs) -> Result<()> {
                     "an .npy file holds one variable; give one with --variables",
                 ));
             };
-            Err(Error::invalid(format!(
-                "{} {shape:?} cannot be written as .npy",
-                name.text()
-            )))
+            let writer = NpyWriter::create(&args.output, DType::F32, &layout.shape())?;
+            fill(&*writer.sink(), &climate, &layout, *name)?;
+            writer.finish()
         }
     }
 }
