@@ -390,6 +390,27 @@ fn tasks_that_do_not_fit_their_program_are_refused() {
     let mut state = State::new(Reduction::new(ReduceKind::Max), DType::F32, 1).expect("a state");
     let error = small_task(&gpu, &mut state, &mut [0; 400]).expect_err("a state of another kind");
     assert!(matches!(error, Error::Invalid(_)), "{error}");
+    let program = mixed(1);
+    let (x, y) = (floats(10), shorts(10));
+    for (first, second) in [(0, 1), (-1, 0)] {
+        let binding = |buffer, offset| Binding {
+            buffer,
+            access: Access {
+                offset,
+                steps: steps(&[1]),
+            },
+        };
+        let task = Task {
+            program: &program,
+            shape: &[10],
+            origin: &[0],
+            buffers: &[&x, &y],
+            bindings: &[binding(0, first), binding(1, second)],
+            labels: None,
+        };
+        let error = reference::run(&gpu, &task).expect_err("an access beyond its buffer");
+        assert!(error.to_string().contains("of 10"), "{error}");
+    }
     let tiny = Options {
         budget: 1000,
         ..Options::default()

@@ -208,3 +208,50 @@ fn points_are_shared_between_invocations() {
         check(&gpu, DType::F32, shape, roles, access, labels);
     }
 }
+
+/// What pairs of f32 cannot hold is an error, never a wrong number; f64 holds it.
+#[test]
+fn sums_beyond_pairs_are_refused() {
+    let huge = [3e38f32, 3e38, -3e38, 1.0];
+    let faint = [1e-20f32, -1e-20, 1e-20, -1e-20];
+    for (data, kind, want) in [
+        (huge, ReduceKind::Sum, 3e38f32),
+        (huge, ReduceKind::Mean, 7.5e37),
+        (faint, ReduceKind::Std, 1e-20),
+        (huge, ReduceKind::Std, f32::NAN),
+    ] {
+        for pairs in [false, true] {
+            let options = Options {
+                pairs,
+                ..Options::default()
+            };
+            let Some(gpu) = gpu::open(options) else { return };
+            let mut program = program(&gpu, DType::F32, &[REDUCE], &[4]);
+            program.outputs.retain(
+                |o| matches!(o, Output::Reduce { reduction, .. } if *reduction == Reduction::new(kind)),
+            );
+            let task = Task {
+                program: &program,
+                shape: &[4],
+                origin: &[0],
+                buffers: &[bytemuck::cast_slice(&data)],
+                bindings: &[Binding {
+                    buffer: 0,
+                    access: dense(&[4]),
+                }],
+                labels: None,
+            };
+            let found = reference::run(&gpu, &task);
+            if pairs {
+                let error = found.expect_err("values that pairs cannot hold");
+                assert!(error.to_string().contains("cpu"), "{error}");
+            } else if !want.is_nan() {
+                let found = found.expect("f64 holds them");
+                let (dtype, got) = reference::elements(&task, 0, &found[0]);
+                compare::assert_close(dtype, &want.to_le_bytes(), &got, 1.0, || {
+                    format!("{kind:?} of {data:?}")
+                });
+            }
+        }
+    }
+}

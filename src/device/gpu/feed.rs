@@ -31,7 +31,7 @@ pub(super) enum Scheme {
     MeanPair,
     /// Count, first value, sums of differences and of their squares, in f64.
     ShiftedWide,
-    /// The same in pairs of f32, and whether a value was not finite.
+    /// The same in pairs of f32; bit 0: a value was not finite, bit 1: a difference was not zero.
     ShiftedPair,
     /// Whether there is a value, and the value.
     Extreme,
@@ -236,7 +236,10 @@ pub(super) fn feed(scheme: Scheme, reduction: Reduction, dtype: DType, j: usize,
                         "{0} = tw_pair_add({0}, vec2<f32>(q{j}.x, q{j}.y + 2.0f * d{j}.x * d{j}.y));",
                         s("_squares")
                     ),
-                    format!("{0} = {0} | select(1u, 0u, tw_is_finite({x}));", s("_odd")),
+                    format!(
+                        "{0} = {0} | select(1u, 0u, tw_is_finite({x})) | select(2u, 0u, tw_is_zero(d{j}.x));",
+                        s("_odd")
+                    ),
                 ],
                 ["_first", "_sum.x", "_sum.y", "_squares.x", "_squares.y"]
                     .iter()

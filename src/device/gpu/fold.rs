@@ -84,7 +84,7 @@ fn fill(
     let overflow = || Err("a sum left the range of f32 pairs; it needs the cpu".to_string());
     let pair = |plane: usize, odd: usize, part: usize| {
         let (high, low) = (planes.f32(plane, part), planes.f32(plane + 1, part));
-        let lost = !high.is_finite() && planes.u32(odd, part) == 0;
+        let lost = !high.is_finite() && planes.u32(odd, part) & 1 == 0;
         (!lost).then_some((f64::from(high), f64::from(low)))
     };
     let parts = planes.parts;
@@ -142,7 +142,7 @@ fn fill(
                         let (Some(sum), Some(squares)) = (sum, squares) else {
                             return overflow();
                         };
-                        let faint = squares.0 < f64::from(FAINTEST) && sum.0 != 0.0;
+                        let faint = squares.0 < f64::from(FAINTEST) && planes.u32(5, part) & 2 != 0;
                         if faint {
                             return Err("squares below the range of f32 pairs; they need the cpu".into());
                         }

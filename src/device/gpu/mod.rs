@@ -271,15 +271,16 @@ impl Device for Gpu {
             })
             .map(|cells| cells * 4 * 32)
             .sum();
-        // Where data is staged, the driver holds staging buffers in host memory.
-        let sizes = |dtype: &DType| points * dtype.size();
-        let staged: usize = if self.context.info.shared_memory || !self.memory.direct {
-            let stores = program.outputs.iter().map(|o| program.insts[o.value()].dtype);
-            program.inputs.iter().map(sizes).sum::<usize>() + stores.map(|d| sizes(&d)).sum::<usize>()
-        } else {
-            0
-        };
-        reduced + staged
+        // Buffers of an adapter that shares the host's memory, or else what the driver stages.
+        let stores = program.outputs.iter().map(|o| program.insts[o.value()].dtype);
+        let element: usize = program
+            .inputs
+            .iter()
+            .copied()
+            .chain(stores)
+            .map(DType::size)
+            .sum();
+        reduced + points * element
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn window(access: &Access, part: &Region) -> Range<usize> {
         low += a;
         high += b;
     }
-    low as usize..high as usize + 1
+    low as usize..(high as usize).wrapping_add(1)
 }
 
 /// Cuts a block into pieces that `fits` accepts; `None` where one point is too much already.

@@ -15,6 +15,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use wgpu::Features;
 
+/// Kernels compiled between two writes of the cache; the last are written when the device is closed.
+const SAVE_EVERY: usize = 16;
+
 /// What decides a kernel.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
@@ -102,7 +105,14 @@ impl Pipelines {
                     cache: self.disk.as_ref(),
                 })
         })?;
-        *lock(&self.unsaved) += 1;
+        let unsaved = {
+            let mut unsaved = lock(&self.unsaved);
+            *unsaved += 1;
+            *unsaved
+        };
+        if unsaved >= SAVE_EVERY {
+            self.save(context);
+        }
         let layout = context.guard("reading a kernel's layout", || compiled.get_bind_group_layout(0))?;
         Ok(Pipeline {
             kernel,

@@ -7,9 +7,10 @@ use super::fold::{Planes, copy_cells, fold};
 use super::job::{Job, cell_runs};
 use super::kernel::{WORKGROUP, Written};
 use super::memory::{Reservation, Role, size_class};
-use super::piece::{Limits, cut};
+use super::piece::{Limits, cut, window};
 use super::pipeline::Pipeline;
 use crate::device::{OutMut, Task};
+use crate::geometry::{AxisStep, Region, row_major_strides};
 use crate::plan::program::{AxisRole, Output};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -52,7 +53,7 @@ impl Gpu {
         let schemes = super::schemes(task.program, self.abilities)
             .map_err(|why| self.context.error("planning", why))?;
         let limits = self.limits();
-        let fits = |part: &crate::geometry::Region| self.fits(task, part, &schemes, limits, parallel);
+        let fits = |part: &Region| self.fits(task, part, &schemes, limits, parallel);
         let pieces = cut(task.shape, &fits).ok_or_else(|| Error::Memory {
             tier: "gpu",
             needed: limits.total + 1,
@@ -76,7 +77,7 @@ impl Gpu {
     fn fits(
         &self,
         task: &Task<'_>,
-        part: &crate::geometry::Region,
+        part: &Region,
         schemes: &[Option<Scheme>],
         limits: Limits,
         parallel: usize,
@@ -94,7 +95,7 @@ impl Gpu {
     }
 
     /// A bound on the bytes of parameters, tables and labels of a piece.
-    fn parameter_bytes(&self, part: &crate::geometry::Region) -> u64 {
+    fn parameter_bytes(&self, part: &Region) -> u64 {
         let extents: u64 = part.shape.iter().map(|&n| n as u64).sum();
         64 * (extents + 64)
     }
@@ -252,7 +253,7 @@ impl Gpu {
         outputs: &mut [OutMut<'_>],
         partial: &mut [Option<State>],
     ) -> Result<()> {
-        let first = crate::geometry::row_major_strides(task.shape)
+        let first = row_major_strides(task.shape)
             .iter()
             .zip(&job.part.start)
             .map(|(stride, start)| stride * start)
@@ -403,6 +404,27 @@ fn check(task: &Task<'_>, outputs: &[OutMut<'_>]) -> Result<()> {
         ));
     }
     let points: usize = task.shape.iter().product();
+    if points > 0 {
+        let whole = Region::whole(task.shape);
+        for (n, (binding, dtype)) in task.bindings.iter().zip(&program.inputs).enumerate() {
+            let long_enough = |(step, &n): (&AxisStep, &usize)| match step {
+                AxisStep::Step(_) => true,
+                AxisStep::Table(table) => table.len() >= n,
+            };
+            let steps = &binding.access.steps;
+            if steps.len() != program.rank || !steps.iter().zip(task.shape).all(long_enough) {
+                return fail(format!("the access of input {n} has another shape"));
+            }
+            let have = task
+                .buffers
+                .get(binding.buffer)
+                .map_or(0, |b| b.len() / dtype.size());
+            let window = window(&binding.access, &whole);
+            if window.start >= window.end || window.end > have {
+                return fail(format!("input {n} reads elements {window:?} of {have}"));
+            }
+        }
+    }
     for (number, (output, wanted)) in outputs.iter().zip(&program.outputs).enumerate() {
         let dtype = program.insts[wanted.value()].dtype;
         match (output, wanted) {
