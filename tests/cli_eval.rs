@@ -191,6 +191,33 @@ fn compressed_output_reads_back_equal() {
 }
 
 #[test]
+fn npy_holds_one_array() {
+    let (folder, file) = sample();
+    let out = folder.path().join("zonal.npy");
+    run(&["eval", "tas.mean(\"lon\")", path(&file), "-o", path(&out)]);
+    let back = json(&["eval", "--json", "data[:, 3].mean(); data.count()", path(&out)]);
+    let again = json(&["eval", "--json", "tas[:, 3].mean()", path(&file)]);
+    let (got, want) = (
+        number(&back["results"][0]["values"][0]),
+        number(&again["results"][0]["values"][0]),
+    );
+    assert!((got - want).abs() < 1e-3, "{got} {want}");
+    assert_eq!(number(&back["results"][1]["values"][0]), 1461.0 * 8.0);
+    let two = Command::new(env!("CARGO_BIN_EXE_tilewise"))
+        .args([
+            "eval",
+            "a = tas; b = tas",
+            path(&file),
+            "-o",
+            path(&folder.path().join("two.npy")),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(two.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&two.stderr).contains("holds one array"));
+}
+
+#[test]
 fn names_and_aliases_find_variables() {
     let (folder, file) = sample();
     let copy = folder.path().join("copy.nc");

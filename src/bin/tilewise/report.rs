@@ -4,8 +4,9 @@ use crate::options::ReportForm;
 use std::time::Instant;
 use tilewise::{Error, Result, Session};
 
-/// Bytes copied by each thread to measure the memory's bandwidth; more than the caches hold.
-const COPIED: usize = 64 << 20;
+/// Bytes copied by all threads to measure the memory's bandwidth: more than most caches hold, and
+/// little beside what a run holds.
+const COPIED: usize = 48 << 20;
 
 /// The report of a session's last run as text, and where it goes.
 ///
@@ -36,8 +37,9 @@ pub fn json(session: &Session) -> Result<serde_json::Value> {
 /// Bytes per second that memory moves (read and written) when every worker copies.
 pub fn memory_bandwidth(workers: usize) -> f64 {
     let workers = workers.clamp(1, 64);
+    let copied = COPIED / workers;
     let mut buffers: Vec<(Vec<u8>, Vec<u8>)> = (0..workers)
-        .map(|n| (vec![n as u8 | 1; COPIED], vec![1; COPIED]))
+        .map(|n| (vec![n as u8 | 1; copied], vec![1; copied]))
         .collect();
     let mut best = f64::INFINITY;
     for _ in 0..3 {
@@ -52,5 +54,5 @@ pub fn memory_bandwidth(workers: usize) -> f64 {
         });
         best = best.min(started.elapsed().as_secs_f64());
     }
-    (2 * COPIED * workers) as f64 / best
+    (2 * copied * workers) as f64 / best
 }

@@ -10,6 +10,8 @@ mod layout;
 use crate::options::{SampleArgs, SampleFormat};
 use field::{Climate, Name};
 use layout::Layout;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tilewise::geometry::Region;
 use tilewise::io::{NetCdfWriter, NpyWriter};
 use tilewise::store::Sink;
@@ -51,17 +53,35 @@ pub fn sample(args: &SampleArgs) -> Result<()> {
     }
 }
 
-/// Writes a variable, some steps at a time.
+/// Writes a variable, some steps at a time on every core.
 fn fill(sink: &dyn Sink, climate: &Climate, layout: &Layout, name: Name) -> Result<()> {
     let [steps, rows, columns] = layout.shape();
     let slab = layout.slab();
-    let mut at = 0;
-    while at < steps {
-        let count = slab.min(steps - at);
-        let values = climate.slab(name, at, count);
-        let region = Region::new(vec![at, 0, 0], vec![count, rows, columns]);
-        sink.write(&region, bytemuck::cast_slice(&values))?;
-        at += count;
-    }
-    Ok(())
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        loop {
+            let at = next.fetch_add(slab, Ordering::Relaxed);
+            if at >= steps {
+                return Ok(());
+            }
+            let count = slab.min(steps - at);
+            let values = climate.slab(name, at, count);
+            let region = Region::new(vec![at, 0, 0], vec![count, rows, columns]);
+            sink.write(&region, bytemuck::cast_slice(&values))?;
+        }
+    };
+    let cores = std::thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(16);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|_| Err(Error::invalid("a thread of the sample failed")))
+            })
+            .collect()
+    })
 }
