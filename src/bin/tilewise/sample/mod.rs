@@ -75,13 +75,14 @@ fn fill(sink: &dyn Sink, climate: &Climate, layout: &Layout, name: Name) -> Resu
         .min(16);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers
+        // Every worker is joined before the first failure is told.
+        let ends: Vec<Result<()>> = workers
             .into_iter()
-            .map(|worker| {
-                worker
-                    .join()
+            .map(|w| {
+                w.join()
                     .unwrap_or_else(|_| Err(Error::invalid("a thread of the sample failed")))
             })
-            .collect()
+            .collect();
+        ends.into_iter().collect()
     })
 }
