@@ -71,7 +71,9 @@ pub fn evaluate(source: &str, datasets: &Datasets) -> Result<Vec<DataArray>> {
         }
     }
     match results.is_empty() {
-        true => Err(Error::invalid("every name begins with _, so there is no result")),
+        true => Err(Error::invalid(
+            "the expression gives no array to show or write; names that begin with _ are intermediates",
+        )),
         false => Ok(results),
     }
 }
