@@ -7,12 +7,16 @@
 //! these two numbers only, never on the instruction set.
 
 use crate::Isa;
+use std::hint::black_box;
 
 /// Cells handled side by side.
 pub(super) const LANES: usize = 16;
 
 /// Rows that join a cell before it is written back.
 pub(super) const BLOCK: usize = 8;
+
+/// Runs of [`LANES`] elements of one row that join at a time.
+const RUN: usize = 64;
 
 /// How elements join the cells of one state.
 pub(super) trait Rule {
@@ -223,37 +227,47 @@ fn along<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
         let mut total = R::load::<1>(store, cell);
         let whole = rows.len - rows.len % LANES;
         if whole > 0 {
-            let mut lanes = R::blank::<LANES>();
-            stretch::<R, LANES>(&mut lanes, rows, row, 0, whole);
+            let lanes = stretch::<R, LANES>(R::blank(), rows, row, 0, whole);
             R::merge(&mut total, &tree::<R>(&lanes));
         }
-        stretch::<R, 1>(&mut total, rows, row, whole, rows.len);
+        let total = stretch::<R, 1>(total, rows, row, whole, rows.len);
         R::save(store, cell, total);
     }
 }
 
 /// Joins the elements `from .. to` of a row to `L` cells in turn; `to - from` is a multiple of `L`.
+/// Cells pass through memory after a run of elements: the compiler vectorises backwards from
+/// neighbouring stores, and finds none where cells only meet in the tree that joins them.
 #[inline(always)]
 fn stretch<R: Rule, const L: usize>(
-    lanes: &mut R::Lanes<L>,
+    mut lanes: R::Lanes<L>,
     rows: &TypedRows<'_, R::Elem>,
     row: usize,
     from: usize,
     to: usize,
-) {
+) -> R::Lanes<L> {
     let mut at = from;
     while at < to {
-        let mut starts = [0; BLOCK];
-        let mut indices = [0; BLOCK];
-        let count = ((to - at) / L).min(BLOCK);
+        let mut starts = [0; RUN];
+        let mut indices = [0; RUN];
+        let count = ((to - at) / L).min(RUN);
         for slot in 0..count {
             let element = at + slot * L;
             starts[slot] = rows.starts[row] + element;
             indices[slot] = rows.indices[row] + element as i64 * rows.step;
         }
-        R::feed_block(lanes, rows.values, &starts[..count], &indices[..count], rows.step);
+        let mut part = lanes;
+        R::feed_block(
+            &mut part,
+            rows.values,
+            &starts[..count],
+            &indices[..count],
+            rows.step,
+        );
+        lanes = black_box(part);
         at += count * L;
     }
+    lanes
 }
 
 /// All lanes joined, halves first.

@@ -8,6 +8,7 @@
 use super::lanes::{Rule, window};
 use super::state::Moments as Store;
 use super::sums::{Real, kept, two_sum};
+use std::hint::black_box;
 use std::marker::PhantomData;
 
 /// Count, mean and squared differences of floats.
@@ -69,59 +70,79 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
         _indices: &[i64],
         _step: i64,
     ) {
-        let mut block = Self::blank::<L>();
+        let mut count = [starts.len() as f64; L];
+        let mut mean = [0.0; L];
+        if SKIP {
+            count = [0.0; L];
+        }
         for &start in starts {
             let x: [K; L] = window(values, start);
             for l in 0..L {
                 let (x, one) = kept::<K, SKIP>(x[l], 0.0);
-                block.mean[l] += x;
-                block.count[l] += one;
+                mean[l] += x;
+                if SKIP {
+                    count[l] += one;
+                }
             }
         }
+        // The block's mean may be off a little: what it is off by is found below.
+        let mut share = [1.0 / (starts.len() as f64).max(1.0); L];
         for l in 0..L {
-            block.mean[l] /= block.count[l].max(1.0);
+            if SKIP {
+                share[l] = 1.0 / count[l].max(1.0);
+            }
+            mean[l] *= share[l];
         }
+        // Stores between the passes are what the compiler vectorises each of them from.
+        let mean = black_box(mean);
+        let (mut rest, mut squares) = ([0.0; L], [0.0; L]);
         for &start in starts {
             let x: [K; L] = window(values, start);
             for l in 0..L {
-                let away = kept::<K, SKIP>(x[l], block.mean[l]).0 - block.mean[l];
-                block.rest[l] += away;
-                block.squares[l] += away * away;
+                let away = kept::<K, SKIP>(x[l], mean[l]).0 - mean[l];
+                rest[l] += away;
+                squares[l] += away * away;
             }
         }
         // The differences from the exact mean are smaller by what the rounded one is off.
         for l in 0..L {
-            let off = block.rest[l] / block.count[l].max(1.0);
-            let squares = block.squares[l] - block.rest[l] * off;
-            block.squares[l] = if squares < 0.0 { 0.0 } else { squares };
-            block.rest[l] = off;
+            let off = rest[l] * share[l];
+            let exact = squares[l] - rest[l] * off;
+            squares[l] = if exact < 0.0 { 0.0 } else { exact };
+            rest[l] = off;
         }
+        let block = MomentLanes {
+            count,
+            mean,
+            rest: black_box(rest),
+            squares: black_box(squares),
+        };
         Self::merge(lanes, &block);
     }
 
     #[inline(always)]
     fn merge<const L: usize>(lanes: &mut MomentLanes<L>, other: &MomentLanes<L>) {
+        // Small loops that end in stores, for the same reason as above.
+        let (mut weight, mut away) = ([0.0; L], [0.0; L]);
         for l in 0..L {
-            let count = lanes.count[l] + other.count[l];
-            let away = (other.mean[l] - lanes.mean[l]) + (other.rest[l] - lanes.rest[l]);
-            let weight = other.count[l] / count.max(1.0);
-            let (mean, lost) = two_sum(lanes.mean[l], away * weight);
-            let rest = lanes.rest[l] + lost;
-            let squares = lanes.squares[l] + other.squares[l] + away * away * (lanes.count[l] * weight);
-            let (fresh, nothing) = (lanes.count[l] == 0.0, other.count[l] == 0.0);
-            let choose = |both: f64, old: f64, new: f64| {
-                if nothing {
-                    old
-                } else if fresh {
-                    new
-                } else {
-                    both
-                }
-            };
-            lanes.mean[l] = choose(mean, lanes.mean[l], other.mean[l]);
-            lanes.rest[l] = choose(rest, lanes.rest[l], other.rest[l]);
-            lanes.squares[l] = choose(squares, lanes.squares[l], other.squares[l]);
-            lanes.count[l] = count;
+            weight[l] = other.count[l] / (lanes.count[l] + other.count[l]).max(1.0);
+        }
+        let weight = black_box(weight);
+        for l in 0..L {
+            let fresh = lanes.count[l] == 0.0;
+            lanes.mean[l] = if fresh { other.mean[l] } else { lanes.mean[l] };
+            lanes.rest[l] = if fresh { other.rest[l] } else { lanes.rest[l] };
+            let both = (other.mean[l] - lanes.mean[l]) + (other.rest[l] - lanes.rest[l]);
+            away[l] = if other.count[l] == 0.0 { 0.0 } else { both };
+        }
+        let away = black_box(away);
+        for l in 0..L {
+            let (mean, lost) = two_sum(lanes.mean[l], away[l] * weight[l]);
+            lanes.mean[l] = mean;
+            lanes.rest[l] += lost;
+            let between = away[l] * away[l] * (lanes.count[l] * weight[l]);
+            lanes.squares[l] += other.squares[l] + between;
+            lanes.count[l] += other.count[l];
         }
     }
 
