@@ -7,14 +7,17 @@ use super::coord::{Coord, CoordData};
 use super::data_array::DataArray;
 use super::index::{Index, Values};
 use crate::io::{Attributes, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec};
+use crate::plan::block_extents;
 use crate::session::{Array, Session};
 use crate::store::Sink;
 use crate::{DType, Error, Result, Scalar};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes of a chunk that is compressed, about.
+/// Bytes of a stored chunk, at most.
 const CHUNK_BYTES: usize = 4 << 20;
+/// Smaller chunks are joined up to this.
+const SMALL_CHUNK_BYTES: usize = 1 << 20;
 
 /// How a NetCDF-4 file is written.
 #[derive(Clone, Debug, Default)]
@@ -175,7 +178,7 @@ fn array_spec(array: &DataArray, encoding: &Encoding) -> VariableSpec {
         .deflate
         .filter(|_| !dims.is_empty() && !array.expr().is_empty());
     VariableSpec {
-        chunks: compressed.map(|_| chunk_shape(array)),
+        chunks: stored_chunks(array, compressed.is_some()),
         deflate: compressed,
         shuffle: compressed.is_some(),
         fill,
@@ -184,15 +187,20 @@ fn array_spec(array: &DataArray, encoding: &Encoding) -> VariableSpec {
     }
 }
 
-/// The largest chunk of the array, halved along its first axes until it has a chunk's bytes.
-fn chunk_shape(array: &DataArray) -> Vec<usize> {
-    let mut chunk: Vec<usize> = array.expr().chunks.largest().iter().map(|&n| n.max(1)).collect();
-    for axis in 0..chunk.len() {
-        while chunk[axis] > 1 && chunk.iter().product::<usize>() * array.dtype().size() > CHUNK_BYTES {
-            chunk[axis] = chunk[axis].div_ceil(2);
-        }
+/// The chunks that a file stores: those of the array, small ones joined and large ones cut.
+/// `None` where blocks lie one after another in the file anyway and nothing is compressed.
+fn stored_chunks(array: &DataArray, compressed: bool) -> Option<Vec<usize>> {
+    let chunks = &array.expr().chunks;
+    let in_order = chunks.axes().iter().skip(1).all(|axis| axis.count() == 1);
+    if array.dims().is_empty() || array.expr().is_empty() || (in_order && !compressed) {
+        return None;
     }
-    chunk
+    Some(block_extents(
+        chunks,
+        array.dtype().size(),
+        SMALL_CHUNK_BYTES,
+        CHUNK_BYTES,
+    ))
 }
 
 impl DataArray {

@@ -50,6 +50,13 @@ pub(crate) fn choose(hint: &Chunks, target: usize, limit: usize) -> Chunks {
     Chunks::new(axes.collect())
 }
 
+/// Extents of blocks that follow `chunks` and hold about `target` bytes where chunks are smaller,
+/// at most `limit` bytes, for elements of `size` bytes.
+pub(crate) fn block_extents(chunks: &Chunks, size: usize, target: usize, limit: usize) -> Vec<usize> {
+    let blocks = choose(chunks, target / size, limit / size);
+    blocks.largest().iter().map(|&n| n.max(1)).collect()
+}
+
 /// Neighbouring chunks joined while they hold at most `extent` indices.
 fn join(chunks: &AxisChunks, extent: usize) -> AxisChunks {
     let mut sizes: Vec<usize> = Vec::new();

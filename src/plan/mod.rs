@@ -18,6 +18,7 @@ pub use explain::StageCost;
 pub use memory::{MemoryProof, StageMemory, Term};
 pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
+pub(crate) use grid::block_extents;
 pub(crate) use memory::lies_in_memory;
 
 use crate::expr::Expr;

@@ -282,6 +282,7 @@ impl Session {
         let started = Instant::now();
         let plan = Plan::new(roots, inner.limits)?;
         let plan_seconds = started.elapsed().as_secs_f64();
+        inner.store.allow(plan.memory.host, inner.config.host_budget());
         let result_bytes: usize = results.iter().flatten().map(|r| r.len()).sum();
         let _results = inner.store.reserve("results", result_bytes as u64)?;
         let keys: Vec<u64> = plan

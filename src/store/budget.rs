@@ -58,7 +58,7 @@ pub struct Budget {
 
 struct Inner {
     tier: Tier,
-    limit: u64,
+    limit: AtomicU64,
     used: AtomicU64,
     peak: AtomicU64,
     holders: Mutex<BTreeMap<&'static str, u64>>,
@@ -72,7 +72,7 @@ impl Budget {
         Budget {
             inner: Arc::new(Inner {
                 tier,
-                limit,
+                limit: AtomicU64::new(limit),
                 used: AtomicU64::new(0),
                 peak: AtomicU64::new(0),
                 holders: Mutex::default(),
@@ -89,7 +89,12 @@ impl Budget {
 
     /// Bytes allowed.
     pub fn limit(&self) -> u64 {
-        self.inner.limit
+        self.inner.limit.load(Ordering::SeqCst)
+    }
+
+    /// Allows another number of bytes from now on. What is held beyond them stays held.
+    pub fn set_limit(&self, limit: u64) {
+        self.inner.limit.store(limit, Ordering::SeqCst);
     }
 
     /// Bytes reserved.

@@ -130,6 +130,14 @@ impl TileStore {
         self.inner.pool.budget()
     }
 
+    /// Allows `bytes` beside what is held now, at most `limit` in all, and gives idle memory back:
+    /// a run that was proved to need so many gets no more.
+    pub fn allow(&self, bytes: u64, limit: u64) {
+        self.inner.pool.clear();
+        self.budget()
+            .set_limit(self.budget().used().saturating_add(bytes).min(limit));
+    }
+
     /// The disk budget.
     pub fn disk_budget(&self) -> &Budget {
         &self.inner.disk
