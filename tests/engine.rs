@@ -537,3 +537,47 @@ fn a_chain_of_many_operations_is_planned_and_freed() {
     let got = sessions().remove(0).1.compute::<i64>(&x).unwrap();
     assert_eq!(got.into_raw_vec_and_offset().0, [30_000; 5]);
 }
+
+#[test]
+fn missing_values_are_masked_in_rows_of_every_length() {
+    let session = sessions().remove(0).1;
+    for inner in [3, 255, 256, 5000] {
+        let value = |t: usize, i: usize| {
+            if (t * 7 + i) % 5 == 0 {
+                1e20f32
+            } else {
+                (t * 3 + i % 11) as f32
+            }
+        };
+        let values: Vec<f32> = (0..9 * inner).map(|n| value(n / inner, n % inner)).collect();
+        let x = Array::from_source(FileLike::of("f", &[9, inner], Some(&[2, inner]), &values)).unwrap();
+        let missing = x.apply("equal", &[&1e20]).unwrap();
+        let masked = Array::scalar(f32::NAN).where_(&missing, &x).unwrap();
+        let mean = Reduction::new(ReduceKind::Mean).skipna(true);
+        let got = session
+            .compute::<f32>(&masked.reduce(mean, Some(&[0]), false).unwrap())
+            .unwrap();
+        let doubled = session.compute::<f32>(&(&masked * 2).unwrap()).unwrap();
+        for i in 0..inner {
+            let lane: Vec<f64> = (0..9)
+                .map(|t| value(t, i))
+                .filter(|v| *v < 1e20)
+                .map(f64::from)
+                .collect();
+            assert_eq!(
+                got[[i]],
+                (lane.iter().sum::<f64>() / lane.len() as f64) as f32,
+                "{inner}, {i}"
+            );
+            let (stored, given) = (doubled[[4, i]], value(4, i));
+            assert!(
+                if given == 1e20 {
+                    stored.is_nan()
+                } else {
+                    stored == given * 2.0
+                },
+                "{inner}, {i}"
+            );
+        }
+    }
+}

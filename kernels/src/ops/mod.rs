@@ -9,6 +9,7 @@ mod bitwise;
 mod comparison;
 mod division;
 mod exponential;
+mod fused;
 mod hyperbolic;
 mod infer;
 mod logical;
@@ -20,6 +21,8 @@ mod selection;
 mod sign;
 pub(crate) mod strip;
 mod trigonometric;
+
+pub use fused::mask_kernel;
 
 use crate::DType;
 use std::fmt;

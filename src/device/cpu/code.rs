@@ -4,7 +4,8 @@
 //! each value gets a slot of the worker's scratch. A slot is used again as soon as nothing reads
 //! its value any more, so a long chain of ops stays within a few strips of cache.
 
-use crate::plan::program::{Action, Output, Program};
+use crate::plan::program::{Action, Inst, Output, Program, Reg};
+use tilewise_kernels::ops::mask_kernel;
 use tilewise_kernels::{DType, Isa, Scalar, StripFn, cast_kernel};
 
 /// What a node computes.
@@ -33,6 +34,8 @@ pub(super) struct Node {
     pub outputs: Vec<usize>,
     /// Whether nothing but reductions reads it.
     pub only_reduced: bool,
+    /// Whether an output stores it.
+    pub stored: bool,
 }
 
 /// A program ready to run.
@@ -52,12 +55,20 @@ impl Code {
     /// Names the op and dtypes for which there is no kernel, or the defect of the program.
     pub(super) fn new(program: &Program, isa: Isa) -> Result<Code, String> {
         program.verify()?;
-        let live = live(program);
+        let masks: Vec<Option<(Reg, Reg)>> = (0..program.insts.len()).map(|at| mask(program, at)).collect();
+        let live = live(program, &masks);
         let mut nodes: Vec<Node> = Vec::new();
         let mut node_of = vec![usize::MAX; program.insts.len()];
         let mut widened = vec![None; program.insts.len()];
         for (at, inst) in program.insts.iter().enumerate() {
             if !live[at] {
+                continue;
+            }
+            if let Some((x, fill)) = masks[at]
+                && let Some(kernel) = mask_kernel(inst.dtype, isa)
+            {
+                let args = vec![node_of[x], node_of[fill]];
+                node_of[at] = push(&mut nodes, What::Kernel(kernel), args, inst.dtype);
                 continue;
             }
             let args: Vec<usize> = inst.args.iter().map(|&a| node_of[a]).collect();
@@ -129,7 +140,8 @@ impl Code {
         }
         for (node, read) in self.nodes.iter_mut().zip(read) {
             let mut outputs = node.outputs.iter().map(|&o| &program.outputs[o]);
-            node.only_reduced = !read && outputs.all(|o| matches!(o, Output::Reduce { .. }));
+            node.stored = outputs.any(|o| matches!(o, Output::Store(_)));
+            node.only_reduced = !read && !node.stored;
         }
     }
 
@@ -171,21 +183,48 @@ fn push(nodes: &mut Vec<Node>, what: What, args: Vec<usize>, dtype: DType) -> us
         slot: 0,
         outputs: Vec::new(),
         only_reduced: false,
+        stored: false,
     });
     nodes.len() - 1
 }
 
+/// The `x` and `fill` of an instruction that is `where(x == fill, nan, x)` in a float dtype.
+fn mask(program: &Program, at: Reg) -> Option<(Reg, Reg)> {
+    let named = |inst: &Inst, name: &str| matches!(&inst.action, Action::Op(op) if op.name == name);
+    let inst = &program.insts[at];
+    if !named(inst, "where") || !matches!(inst.dtype, DType::F32 | DType::F64) {
+        return None;
+    }
+    let (condition, nan, x) = (
+        &program.insts[inst.args[0]],
+        &program.insts[inst.args[1]],
+        inst.args[2],
+    );
+    let is_nan = match nan.action {
+        Action::Const(scalar) => scalar == Scalar::new(f32::NAN) || scalar == Scalar::new(f64::NAN),
+        _ => false,
+    };
+    if !is_nan || !named(condition, "equal") {
+        return None;
+    }
+    match condition.args[..] {
+        [a, fill] if a == x => Some((x, fill)),
+        [fill, a] if a == x => Some((x, fill)),
+        _ => None,
+    }
+}
+
 /// The instructions that some output needs.
-fn live(program: &Program) -> Vec<bool> {
+fn live(program: &Program, masks: &[Option<(Reg, Reg)>]) -> Vec<bool> {
     let mut live = vec![false; program.insts.len()];
     for output in &program.outputs {
         live[output.value()] = true;
     }
     for at in (0..program.insts.len()).rev() {
-        if live[at] {
-            for &arg in &program.insts[at].args {
-                live[arg] = true;
-            }
+        match masks[at] {
+            _ if !live[at] => {}
+            Some((x, fill)) => [x, fill].iter().for_each(|&arg| live[arg] = true),
+            None => program.insts[at].args.iter().for_each(|&arg| live[arg] = true),
         }
     }
     live

@@ -11,6 +11,10 @@ use crate::device::{OutMut, Task};
 use crate::geometry::AxisStep;
 use tilewise_kernels::reduce::{Rows, State};
 
+/// Rows at least this long are read where they lie, one kernel call a row; shorter ones are
+/// gathered first.
+const LONG_ROW: usize = 256;
+
 /// Where the strip of a value is.
 #[derive(Clone, Copy, Debug)]
 enum Place {
@@ -193,7 +197,28 @@ fn compute(
                 for (arg, &from) in args.iter_mut().zip(&node.args) {
                     *arg = value(code, from, task, strip, places, outputs, scratch);
                 }
-                kernel(&args[..node.args.len()], out);
+                let count = node.args.len();
+                if node
+                    .args
+                    .iter()
+                    .all(|&from| !matches!(places[from], Place::Rows(_)))
+                {
+                    kernel(&args[..count], out);
+                } else {
+                    let width = strip.len * node.dtype.size();
+                    for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                        let mut parts: [&[u8]; 4] = [&[]; 4];
+                        for ((part, arg), &from) in parts.iter_mut().zip(args).zip(&node.args) {
+                            let size = code.nodes[from].dtype.size();
+                            let start = match places[from] {
+                                Place::Rows(_) => scratch.starts[from][row],
+                                _ => row * strip.len,
+                            };
+                            *part = &arg[start * size..][..strip.len * size];
+                        }
+                        kernel(&parts[..count], out);
+                    }
+                }
             }
             _ => {}
         }
@@ -233,7 +258,7 @@ fn lies(
     let aligned = (task.buffers[buffer].as_ptr() as usize + from).is_multiple_of(size);
     if strip.dense(starts) && aligned {
         Some(Place::Buffer(buffer, from))
-    } else if node.only_reduced {
+    } else if node.only_reduced || (!node.stored && aligned && strip.len >= LONG_ROW) {
         Some(Place::Rows(buffer))
     } else {
         None
