@@ -543,7 +543,7 @@ fn missing_values_are_masked_in_rows_of_every_length() {
     let session = sessions().remove(0).1;
     for inner in [3, 255, 256, 5000] {
         let value = |t: usize, i: usize| {
-            if (t * 7 + i) % 5 == 0 {
+            if (t * 7 + i).is_multiple_of(5) {
                 1e20f32
             } else {
                 (t * 3 + i % 11) as f32
