@@ -318,20 +318,27 @@ fn choose(mut call: Call) -> Result<Value> {
 }
 
 fn clip(mut call: Call) -> Result<Value> {
-    let mut out = call.array()?;
-    let bounds = [("min", "maximum"), ("max", "minimum")];
-    for (keyword, op) in bounds {
-        match call.optional(keyword) {
-            None | Some(Value::None) => {}
-            Some(bound) => {
-                let (name, attrs) = (out.name().to_string(), out.attrs().clone());
-                let clipped = apply(table(op)?, &[Operand::Array(out), bound.operand("clip")?])?;
-                out = clipped.renamed(name).with_attrs(attrs);
-            }
-        }
-    }
+    let array = call.array()?;
+    let mut bound = |keyword: &str| match call.optional(keyword) {
+        None | Some(Value::None) => Ok(None),
+        Some(bound) => bound.operand("clip").map(Some),
+    };
+    let (low, high) = (bound("min")?, bound("max")?);
     call.finish("min and max")?;
-    Ok(Value::Array(out))
+    let (name, attrs) = (array.name().to_string(), array.attrs().clone());
+    let op = match (&low, &high) {
+        (None, None) => return Ok(Value::Array(array)),
+        (Some(_), None) => "maximum",
+        (None, Some(_)) => "minimum",
+        (Some(_), Some(_)) => "clip",
+    };
+    let operands: Vec<Operand> = [Operand::Array(array)]
+        .into_iter()
+        .chain(low)
+        .chain(high)
+        .collect();
+    let clipped = apply(table(op)?, &operands)?;
+    Ok(Value::Array(clipped.renamed(name).with_attrs(attrs)))
 }
 
 fn round(mut call: Call) -> Result<Value> {
