@@ -3,14 +3,13 @@
 //! NetCDF keeps its own bookkeeping in attributes (dimension ids, scales, references); those are
 //! read by `dims.rs` and not shown.
 
-use super::ffi::{H5Result, Id, check, cstring, text_of};
+use super::ffi::{H5Dvlen_reclaim, H5Result, Id, check, cstring, text_of};
 use super::types::StoredType;
 use crate::DType;
 use crate::io::catalog::{AttrValue, Attributes, VarType};
 use crate::io::filters::swap_bytes;
 use hdf5_sys::h5::{H5_INDEX_CRT_ORDER, H5_INDEX_NAME, H5_ITER_INC, H5_index_t};
 use hdf5_sys::h5a::*;
-use hdf5_sys::h5d::H5Dvlen_reclaim;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::*;

@@ -26,6 +26,9 @@ unsafe extern "C" {
         kind: c_int,
         space: hid_t,
     ) -> c_int;
+    /// Gives back what variable-length elements of `kind` point to. 1.12 calls it deprecated in
+    /// favour of a name that 1.10 lacks; all versions have it.
+    pub(super) fn H5Dvlen_reclaim(kind: hid_t, space: hid_t, transfer: hid_t, buffer: *mut c_void) -> c_int;
 }
 
 /// Runs `f` while no other thread is inside the library.

@@ -4,10 +4,10 @@
 
 use super::attributes::text_at;
 use super::dataset::Dataset;
-use super::ffi::{H5Result, Id, check, text_of};
+use super::ffi::{H5Dvlen_reclaim, H5Result, Id, check, text_of};
 use crate::io::catalog::VarType;
 use crate::io::text::TextArray;
-use hdf5_sys::h5d::{H5Dget_space, H5Dread, H5Dvlen_reclaim};
+use hdf5_sys::h5d::{H5Dget_space, H5Dread};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::H5S_ALL;
 use std::ffi::c_char;

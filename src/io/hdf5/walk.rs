@@ -5,11 +5,10 @@
 
 use super::attributes::{self, address};
 use super::dataset::Dataset;
-use super::ffi::{H5Result, Id, check, cstring, name_from};
+use super::ffi::{H5Dvlen_reclaim, H5Result, Id, check, cstring, name_from};
 use crate::io::catalog::Attributes;
 use hdf5_sys::h5::{H5_INDEX_CRT_ORDER, H5_INDEX_NAME, H5_ITER_INC};
 use hdf5_sys::h5a::{H5Aget_space, H5Aget_type, H5Aread};
-use hdf5_sys::h5d::H5Dvlen_reclaim;
 use hdf5_sys::h5g::{H5G_info_t, H5Gget_create_plist, H5Gget_info};
 use hdf5_sys::h5i::{H5I_DATASET, H5I_GROUP, H5Iget_type};
 use hdf5_sys::h5l::H5Lget_name_by_idx;
