@@ -168,6 +168,7 @@ impl Expr {
         let len = self.shape[axis]
             .checked_mul(count)
             .ok_or_else(|| Error::invalid("repeat: the extent does not fit 64 bits"))?;
+        self.fits_with(axis, len)?;
         self.take_table((0..len).map(|i| i / count).collect(), axis)
     }
 
@@ -190,9 +191,26 @@ impl Expr {
             let len = extent
                 .checked_mul(count)
                 .ok_or_else(|| Error::invalid("tile: the extent does not fit 64 bits"))?;
+            out.fits_with(axis, len)?;
             out = out.take_table((0..len).map(|i| i % extent).collect(), axis)?;
         }
         Ok(out)
+    }
+
+    /// Checks the size of the array with another extent along `axis`, which a table of so many
+    /// indices will describe.
+    fn fits_with(&self, axis: usize, len: usize) -> Result<()> {
+        let mut shape = self.shape.clone();
+        shape[axis] = len;
+        checked_bytes(&shape, self.dtype.size())?;
+        if len > u32::MAX as usize {
+            return Err(Error::invalid(format!(
+                "{len} indices along axis {axis} are more than a table of them holds, {}; \
+                 broadcast_to repeats without a table",
+                u32::MAX
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -53,7 +53,7 @@ fn resolve(start: Option<isize>, stop: Option<isize>, step: isize, len: usize) -
         let first = wrap(start.unwrap_or(n - 1)).clamp(-1, n - 1);
         let end = stop.map_or(-1, |s| wrap(s).clamp(-1, n - 1));
         let count = if first > end {
-            (first - end - 1) / -step + 1
+            (first - end - 1) / step.saturating_neg() + 1
         } else {
             0
         };
@@ -116,6 +116,7 @@ impl Expr {
                         return Err(Error::invalid(format!("slice step is 0 along axis {input}")));
                     }
                     let (start, count) = resolve(start, stop, step, self.shape[input]);
+                    let step = if count > 1 { step } else { 1 }; // none is made, however long
                     map.axes.push(AxisMap::Affine {
                         axis: map.shape.len(),
                         start,
@@ -303,5 +304,7 @@ mod tests {
         assert_eq!(resolve(Some(4), Some(2), 1, 5), (4, 0));
         assert_eq!(resolve(None, None, -1, 0).1, 0);
         assert_eq!(resolve(Some(isize::MIN), Some(isize::MAX), 1, 5), (0, 5));
+        assert_eq!(resolve(None, None, isize::MIN, 5), (4, 1));
+        assert_eq!(resolve(None, None, isize::MAX, 5), (0, 1));
     }
 }

@@ -153,8 +153,9 @@ impl Chunks {
             )));
         }
         for (axis, (want, given)) in shape.iter().zip(sizes).enumerate() {
-            let sum: usize = given.iter().sum();
-            if sum != *want {
+            let sum = given.iter().try_fold(0usize, |sum, &n| sum.checked_add(n));
+            if sum != Some(*want) {
+                let sum = sum.map_or("more than 64 bits hold".into(), |n| n.to_string());
                 return Err(Error::invalid(format!(
                     "chunks along axis {axis} add up to {sum}, its extent is {want}"
                 )));
@@ -271,6 +272,7 @@ mod tests {
         assert_eq!(chunks.overlapping(&Region::new(vec![1], vec![7])), [0, 2, 3]);
         assert_eq!(chunks.largest(), [5]);
         assert!(Chunks::from_sizes(&[9], &[vec![2, 5]]).is_err());
+        assert!(Chunks::from_sizes(&[9], &[vec![usize::MAX, 10]]).is_err());
         assert_eq!(AxisChunks::from_sizes(&[4, 4, 1]), AxisChunks::regular(9, 4));
     }
 

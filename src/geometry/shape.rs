@@ -2,20 +2,24 @@
 
 use crate::{Error, Result};
 
+/// The most elements that an array has, axes of extent 0 aside: f64 counts them exactly, and
+/// strides and bytes of the widest dtype, summed over the arrays of a plan, fit 64 bits.
+pub const MOST_ELEMENTS: usize = 1 << 53;
+
 /// Number of elements of a shape.
 ///
 /// # Errors
-/// When it does not fit in a `usize`.
+/// When it is above [`MOST_ELEMENTS`], or would be without axes of extent 0 (as NumPy refuses it:
+/// strides are multiplied all the same).
 pub fn element_count(shape: &[usize]) -> Result<usize> {
-    if shape.contains(&0) {
-        return Ok(0);
-    }
     shape
         .iter()
-        .try_fold(1usize, |n, &d| n.checked_mul(d))
+        .try_fold(1usize, |n, &d| n.checked_mul(d.max(1)))
+        .filter(|&n| n <= MOST_ELEMENTS)
+        .map(|n| if shape.contains(&0) { 0 } else { n })
         .ok_or_else(|| {
             Error::invalid(format!(
-                "shape {shape:?} has more elements than a 64-bit index holds"
+                "shape {shape:?} has more elements than an array can have, 2^53"
             ))
         })
 }
@@ -88,9 +92,12 @@ mod tests {
     #[test]
     fn counts_are_checked() {
         assert_eq!(element_count(&[]).unwrap(), 1);
-        assert_eq!(element_count(&[3, 0, usize::MAX, 2]).unwrap(), 0);
+        assert_eq!(element_count(&[3, 0, 7, 2]).unwrap(), 0);
+        assert_eq!(element_count(&[1 << 20, 1 << 33]).unwrap(), MOST_ELEMENTS);
+        assert!(element_count(&[1 << 20, (1 << 33) + 1]).is_err());
+        assert!(element_count(&[3, 0, usize::MAX, 2]).is_err());
         assert!(element_count(&[usize::MAX, 2]).is_err());
-        assert!(checked_bytes(&[usize::MAX / 4], 8).is_err());
+        assert!(checked_bytes(&[MOST_ELEMENTS], usize::MAX).is_err());
         assert_eq!(row_major_strides(&[2, 3, 4]), [12, 4, 1]);
     }
 

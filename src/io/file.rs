@@ -24,12 +24,20 @@ impl ReadFile {
     /// # Errors
     /// When it is missing, a directory, or not readable.
     pub fn open(path: &Path) -> Result<ReadFile> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let metadata = file.metadata().map_err(Error::io("open", path))?;
+        // Looked at before it is opened: opening a pipe would wait for a writer.
+        let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
         if metadata.is_dir() {
             let kind = std::io::ErrorKind::IsADirectory;
             return Err(Error::io("read", path)(kind.into()));
         }
+        if !metadata.is_file() {
+            return Err(Error::format(
+                path,
+                "is not a regular file; copy its content to one first",
+            ));
+        }
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let metadata = file.metadata().map_err(Error::io("open", path))?;
         let modified = metadata
             .modified()
             .ok()

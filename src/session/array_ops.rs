@@ -129,7 +129,7 @@ impl Array {
     ) -> Result<Array> {
         let sum = Reduction::new(ReduceKind::Sum).skipna(skipna);
         let product = (self * weights)?;
-        // x - x is 0, or NaN where x is: it carries the mask and the shape to the weights.
+        // Weights count where the element does; either way they get the array's shape.
         let weights = if skipna && self.dtype().is_float() {
             let valid = self.apply("isnan", &[])?.apply("logical_not", &[])?;
             (weights * &valid.astype(weights.dtype()))?

@@ -5,12 +5,19 @@ use crate::plan::PlanArray;
 use crate::store::{Source, TileKey, TileStore, copy_region};
 use crate::{Error, Result};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tilewise_kernels::DType;
+
+/// Persisted arrays so far: sessions number their own arrays, so a number of one session tells
+/// nothing beside another's.
+static PERSISTED: AtomicU64 = AtomicU64::new(0);
 
 /// The tiles of one array; dropping it removes them.
 pub(super) struct KeptTiles {
     store: TileStore,
     key: u64,
+    /// Its number among all persisted arrays of the process.
+    number: u64,
     shape: Vec<usize>,
     chunk: Vec<usize>,
     dtype: DType,
@@ -23,6 +30,7 @@ impl KeptTiles {
         KeptTiles {
             store,
             key,
+            number: PERSISTED.fetch_add(1, Ordering::Relaxed),
             shape: array.shape.clone(),
             chunk: array.grid.largest(),
             dtype: array.dtype,
@@ -33,7 +41,7 @@ impl KeptTiles {
 
 impl Source for KeptTiles {
     fn name(&self) -> String {
-        format!("persisted array {}", self.key)
+        format!("persisted array {}", self.number)
     }
 
     fn shape(&self) -> &[usize] {
@@ -86,7 +94,7 @@ impl Source for KeptTiles {
     }
 
     fn fingerprint(&self) -> u64 {
-        self.key
+        self.number
     }
 }
 

@@ -159,15 +159,7 @@ impl Session {
     /// # Errors
     /// As [`Plan::new`].
     pub fn plan(&self, arrays: &[&Array]) -> Result<Plan> {
-        let to = Destination::Result;
-        let roots: Vec<Root> = arrays
-            .iter()
-            .map(|a| Root {
-                expr: a.expr().clone(),
-                to: to.clone(),
-            })
-            .collect();
-        Plan::new(&roots, self.inner.limits)
+        Plan::new(&result_roots(arrays), self.inner.limits)
     }
 
     /// A plan as text, with the device of each stage.
@@ -195,6 +187,16 @@ impl Session {
                 other.dtype(),
                 T::DTYPE
             )));
+        }
+        // Refused before it is allocated; the run reserves it.
+        let bytes: usize = arrays.iter().map(|a| a.len() * a.dtype().size()).sum();
+        if bytes as u64 > self.inner.limits.host {
+            return Err(Error::Memory {
+                tier: "host",
+                needed: bytes as u64,
+                budget: self.inner.limits.host,
+                term: "results in memory; write them to a file, or reduce them first".into(),
+            });
         }
         let mut values: Vec<Vec<T::Stored>> = arrays
             .iter()
@@ -230,14 +232,8 @@ impl Session {
                 )));
             }
         }
-        let roots = arrays
-            .iter()
-            .map(|a| Root {
-                expr: a.expr().clone(),
-                to: Destination::Result,
-            })
-            .collect::<Vec<_>>();
-        self.run(&roots, out.into_iter().map(Some).collect()).map(drop)
+        self.run(&result_roots(arrays), out.into_iter().map(Some).collect())
+            .map(drop)
     }
 
     /// Streams arrays to sinks in one run, within the memory bound.
@@ -335,6 +331,15 @@ impl Session {
     }
 }
 
+/// The roots of arrays that are handed to the caller.
+fn result_roots(arrays: &[&Array]) -> Vec<Root> {
+    let root = |array: &&Array| Root {
+        expr: array.expr().clone(),
+        to: Destination::Result,
+    };
+    arrays.iter().map(root).collect()
+}
+
 /// The roots of arrays that go to sinks.
 fn sink_roots(outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<Vec<Root>> {
     outputs
@@ -358,7 +363,6 @@ fn sink_roots(outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<Vec<Root>> {
         .collect()
 }
 
-/// The device a session would use for a program, for messages.
 impl Session {
     /// Makes its GPU fail in that way, for tests of what follows.
     #[doc(hidden)]
