@@ -19,3 +19,8 @@ pub use error::{Error, Result, human_bytes};
 pub use session::{Array, Session};
 pub use tilewise_kernels as kernels;
 pub use tilewise_kernels::{DType, Op, ReduceKind, Reduction, Scalar, bf16, f16};
+
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
