@@ -1,4 +1,4 @@
-//! Boxes of an array that lies in a file in one piece.
+//! Boxes of an array that lies in a file in one piece, read and written by position.
 //!
 //! Long rows are read straight to where they belong. Short rows that follow each other closely are
 //! picked out of a window, because a system call per few bytes costs more than reading the gaps.
@@ -7,6 +7,8 @@ use super::file::ReadFile;
 use super::runs::{Side, for_each_run};
 use crate::Result;
 use crate::geometry::Region;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// Rows shorter than this go through the window.
 const SHORT_ROW: usize = 4096;
@@ -43,6 +45,30 @@ pub(crate) fn piece_scratch(region: &Region, size: usize) -> usize {
         Some(&n) if n * size >= SHORT_ROW => 0,
         _ => WINDOW,
     }
+}
+
+/// Writes `data`, the elements of `region`, into the array of that shape at `offset` of a file,
+/// with elements of `size` bytes.
+pub(crate) fn write_piece(
+    file: &File,
+    offset: u64,
+    shape: &[usize],
+    region: &Region,
+    data: &[u8],
+    size: usize,
+) -> std::io::Result<()> {
+    let origin = vec![0; region.rank()];
+    let from = Side {
+        shape: &region.shape,
+        start: &origin,
+    };
+    let to = Side {
+        shape,
+        start: &region.start,
+    };
+    for_each_run(from, to, &region.shape, size, |a, b, n| {
+        file.write_all_at(&data[a..a + n], offset + b as u64)
+    })
 }
 
 /// A stretch of the file that short rows are taken from.

@@ -10,6 +10,7 @@ mod dataset;
 mod dims;
 mod ffi;
 mod scales;
+mod shared;
 mod sink;
 mod source;
 mod text;

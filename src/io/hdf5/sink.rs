@@ -7,18 +7,18 @@
 
 use super::create::Place;
 use super::ffi::{H5Result, check, locked};
+use super::shared::{Shared, State};
 use super::source::select;
-use super::write::{Shared, State};
 use crate::geometry::Region;
 use crate::io::file::check_region;
 use crate::io::filters::{EncodeScratch, Filter, encode, encode_bytes};
-use crate::io::runs::{Side, contiguous, fill, for_each_run};
+use crate::io::piece::write_piece;
+use crate::io::runs::{Side, contiguous, fill};
 use crate::store::{Sink, copy_region};
 use crate::{DType, Error, Result};
 use hdf5_sys::h5d::{H5Dwrite, H5Dwrite_chunk};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use std::fmt;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One numeric variable of a file being written.
@@ -162,23 +162,6 @@ impl Hdf5Sink {
         })
         .map_err(|reason| self.error(reason))
     }
-
-    /// Writes a region of data in one piece.
-    fn write_piece(&self, state: &State, offset: u64, region: &Region, data: &[u8]) -> Result<()> {
-        let origin = vec![0; region.rank()];
-        let from = Side {
-            shape: &region.shape,
-            start: &origin,
-        };
-        let to = Side {
-            shape: &self.shape,
-            start: &region.start,
-        };
-        for_each_run(from, to, &region.shape, self.dtype.size(), |a, b, n| {
-            state.raw.write_all_at(&data[a..a + n], offset + b as u64)
-        })
-        .map_err(Error::io("write", &self.shared.path))
-    }
 }
 
 impl Sink for Hdf5Sink {
@@ -208,7 +191,11 @@ impl Sink for Hdf5Sink {
         self.shared
             .with_state(|state| match &state.datasets[self.number].place {
                 Place::Chunks { .. } => self.write_chunks(state, region, data),
-                Place::Piece { offset } => self.write_piece(state, *offset, region, data),
+                Place::Piece { offset } => {
+                    let size = self.dtype.size();
+                    write_piece(&state.raw, *offset, &self.shape, region, data, size)
+                        .map_err(Error::io("write", &self.shared.path))
+                }
                 Place::Library => Ok(()),
             })
     }

@@ -7,6 +7,7 @@
 use super::create::{self, Created, Place};
 use super::ffi::{H5Result, Id, check, cstring, locked};
 use super::scales;
+use super::shared::{Shared, State};
 use super::sink::Hdf5Sink;
 use super::walk::join;
 use super::write_attributes::{write, write_all, write_text};
@@ -22,11 +23,10 @@ use hdf5_sys::h5p::*;
 use hdf5_sys::h5s::H5S_ALL;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CString, c_char};
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use tempfile::TempPath;
 use tilewise_kernels::Scalar;
 
@@ -37,47 +37,6 @@ pub struct NetCdfWriter {
     spec: FileSpec,
     shared: Arc<Shared>,
     temporary: Option<TempPath>,
-}
-
-/// What the writer and its sinks share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    /// The final path.
-    pub path: PathBuf,
-    state: RwLock<Option<State>>,
-    failed: AtomicBool,
-}
-
-/// The open file; the datasets close before it.
-#[derive(Debug)]
-pub(super) struct State {
-    pub datasets: Vec<Created>,
-    pub file: Id,
-    /// The same file without the library.
-    pub raw: File,
-}
-
-impl Shared {
-    /// Runs `f` on the open file; several may run at once. Remembers a failure.
-    pub fn with_state<T>(&self, f: impl FnOnce(&State) -> Result<T>) -> Result<T> {
-        let guard = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(state) = guard.as_ref() else {
-            return Err(Error::format(
-                &self.path,
-                "the file is finished: nothing can be written to it",
-            ));
-        };
-        let result = f(state);
-        if result.is_err() {
-            self.failed.store(true, Ordering::Relaxed);
-        }
-        result
-    }
-
-    /// Closes the file.
-    fn close(&self) -> Option<State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 impl NetCdfWriter {
@@ -119,11 +78,7 @@ impl NetCdfWriter {
             Ok(State { datasets, file, raw })
         })
         .map_err(|reason: String| Error::format(path, reason))?;
-        let shared = Shared {
-            path: path.to_path_buf(),
-            state: RwLock::new(Some(state)),
-            failed: AtomicBool::new(false),
-        };
+        let shared = Shared::new(path, state);
         Ok(NetCdfWriter {
             spec: spec.clone(),
             shared: Arc::new(shared),
@@ -221,7 +176,7 @@ impl NetCdfWriter {
         let flushed = locked(|| check(unsafe { H5Fflush(state.file.raw(), H5F_SCOPE_GLOBAL) }, "write"));
         drop(state);
         flushed.map_err(|reason| Error::format(&path, reason))?;
-        if self.shared.failed.load(Ordering::Relaxed) {
+        if self.shared.has_failed() {
             return Err(Error::format(&path, "not kept, because a write to it failed"));
         }
         match self.temporary.take() {

@@ -7,12 +7,12 @@ use super::NAME;
 use super::header::header_bytes;
 use crate::geometry::{Region, checked_bytes};
 use crate::io::file::check_region;
-use crate::io::runs::{Side, for_each_run};
+use crate::io::piece::write_piece;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
 use std::fs::{File, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempPath;
@@ -114,19 +114,9 @@ impl Sink for NpySink {
 
     fn write(&self, region: &Region, data: &[u8]) -> Result<()> {
         check_region(&self.name(), &self.shape, self.dtype.size(), region, data.len())?;
-        let origin = vec![0; region.rank()];
-        let from = Side {
-            shape: &region.shape,
-            start: &origin,
-        };
-        let to = Side {
-            shape: &self.shape,
-            start: &region.start,
-        };
-        for_each_run(from, to, &region.shape, self.dtype.size(), |a, b, n| {
-            self.file.write_all_at(&data[a..a + n], self.offset + b as u64)
-        })
-        .map_err(Error::io("write", &self.path))
+        let size = self.dtype.size();
+        write_piece(&self.file, self.offset, &self.shape, region, data, size)
+            .map_err(Error::io("write", &self.path))
     }
 
     fn scratch_bytes(&self, _region: &Region) -> usize {

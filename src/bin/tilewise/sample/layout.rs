@@ -1,6 +1,6 @@
 //! The grid, the time axis and the description of a sample file.
 
-use super::field::{MISSING, Name};
+use super::variable::{MISSING, Name};
 use crate::options::{Frequency, SampleArgs, parse_chunks};
 use tilewise::io::{Attributes, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec};
 use tilewise::labelled::cftime::{Calendar, Date, Moment};

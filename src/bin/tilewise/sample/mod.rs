@@ -6,9 +6,10 @@
 
 mod field;
 mod layout;
+mod variable;
 
 use crate::options::{SampleArgs, SampleFormat};
-use field::{Climate, Name};
+use field::Climate;
 use layout::Layout;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,7 @@ use tilewise::geometry::Region;
 use tilewise::io::{NetCdfWriter, NpyWriter};
 use tilewise::store::Sink;
 use tilewise::{DType, Error, Result};
+use variable::Name;
 
 /// Writes the file.
 ///
