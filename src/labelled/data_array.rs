@@ -8,7 +8,24 @@ use crate::io::Attributes;
 use crate::{DType, Error, Result};
 use std::sync::Arc;
 
-/// A lazy array with names.
+/// A lazy array with names: one per dimension, and coordinates and attributes that operations carry
+/// along. Arrays meet by the names of their dimensions, whatever their order.
+///
+/// ```
+/// use tilewise::Array;
+/// use tilewise::labelled::{Coord, DataArray, Index};
+///
+/// let lat = Coord::along("lat", Index::floats(vec![-30.0, 0.0, 30.0]), Default::default());
+/// let coords = vec![("lat".to_string(), lat)];
+/// let values = Array::from_vec(&[3], vec![1.0f64, 2.0, 4.0])?;
+/// let rain = DataArray::new("pr", values.expr().clone(), vec!["lat".into()], coords, Default::default())?;
+///
+/// let weights = rain.coordinate("lat")?.apply("radians", &[])?.apply("cos", &[])?;
+/// let mean = rain.weighted_mean(&weights, &["lat"])?.compute::<f64>()?;
+/// let cos = 30f64.to_radians().cos();
+/// assert!((mean[[]] - (2.0 + 5.0 * cos) / (1.0 + 2.0 * cos)).abs() < 1e-15);
+/// # Ok::<(), tilewise::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct DataArray {
     name: String,

@@ -20,6 +20,24 @@ use std::sync::{Arc, Mutex};
 const LONGEST_INDEX: usize = 1 << 24;
 
 /// The named arrays of one file.
+///
+/// ```
+/// use tilewise::labelled::{DataArray, Dataset, Encoding, write_netcdf};
+/// use tilewise::{Array, Session};
+///
+/// let folder = tempfile::tempdir().map_err(tilewise::Error::io("make", "a folder"))?;
+/// let path = folder.path().join("small.nc");
+/// let dims = vec!["time".to_string(), "x".to_string()];
+/// let values = Array::from_vec(&[2, 3], vec![1.0f32, 2.0, 3.0, 5.0, 6.0, 7.0])?;
+/// let tas = DataArray::new("tas", values.expr().clone(), dims, vec![], Default::default())?;
+/// write_netcdf(&Session::global()?, &path, &[tas], &Encoding::default())?;
+///
+/// let tas = Dataset::open(&path)?.get("tas")?; // nothing is read but metadata
+/// let mean = tas.mean(&["time"])?;
+/// assert_eq!((mean.dims(), mean.shape()), (&["x".to_string()][..], &[3][..]));
+/// assert_eq!(mean.compute::<f32>()?.as_slice(), Some(&[3.0, 4.0, 5.0][..]));
+/// # Ok::<(), tilewise::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Dataset {
     container: Container,

@@ -38,6 +38,20 @@ use std::time::Instant;
 use tilewise_kernels::Element;
 
 /// A handle of a session; clones share it.
+///
+/// ```
+/// use tilewise::session::{Config, Session};
+/// use tilewise::Array;
+///
+/// let session = Session::new(Config { memory: Some(64 << 20), threads: Some(2), ..Config::default() })?;
+/// let x = Array::arange(1000)?.reshape(&[10, 100])?; // int64, never whole in memory
+/// let kept = session.persist(&(&x * 2)?)?; // tiles in the session's store
+/// let row = session.compute::<i64>(&kept.sum(&[1])?)?;
+/// assert_eq!((row.shape(), row[[0]]), (&[10][..], 9900));
+/// let report = session.last_report().ok_or_else(|| tilewise::Error::invalid("nothing ran"))?;
+/// assert!(report.host_peak <= report.host_proved);
+/// # Ok::<(), tilewise::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Session {
     inner: Arc<Inner>,
