@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// The most bytes of one write: half of a common second-level cache.
+const WRITE_PIECE: usize = 512 << 10;
+
 /// A file open for positional reads.
 #[derive(Debug)]
 pub(crate) struct ReadFile {
@@ -94,6 +97,22 @@ impl ReadFile {
     }
 }
 
+/// Writes all of `data` at `offset`, in pieces.
+///
+/// A write of several MiB to a place that is not aligned, where array data usually begins, was
+/// measured to be copied to the page cache at a fifth of the speed of the same bytes in pieces.
+///
+/// # Errors
+/// What the system refuses.
+pub(crate) fn write_at(file: &File, data: &[u8], offset: u64) -> std::io::Result<()> {
+    let mut at = offset;
+    for piece in data.chunks(WRITE_PIECE) {
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+    }
+    Ok(())
+}
+
 /// The fingerprint of one array of a file.
 pub(crate) fn fingerprint(file: &ReadFile, variable: &str) -> u64 {
     let mut text = file.identity().to_le_bytes().to_vec();
@@ -129,4 +148,26 @@ pub(crate) fn check_region(
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_writes_land_whole_where_they_belong() {
+        let file = tempfile::tempfile().unwrap();
+        for len in [0, 1, WRITE_PIECE - 1, WRITE_PIECE, 2 * WRITE_PIECE + 77] {
+            let data: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+            file.set_len(0).unwrap();
+            write_at(&file, &data, 13).unwrap();
+            let mut back = vec![9; len];
+            file.read_exact_at(&mut back, 13).unwrap();
+            assert_eq!(
+                file.metadata().unwrap().len(),
+                if len == 0 { 0 } else { 13 + len as u64 }
+            );
+            assert!(back == data, "{len} bytes");
+        }
+    }
 }

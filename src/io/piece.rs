@@ -3,12 +3,11 @@
 //! Long rows are read straight to where they belong. Short rows that follow each other closely are
 //! picked out of a window, because a system call per few bytes costs more than reading the gaps.
 
-use super::file::ReadFile;
+use super::file::{ReadFile, write_at};
 use super::runs::{Side, for_each_run};
 use crate::Result;
 use crate::geometry::Region;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// Rows shorter than this go through the window.
 const SHORT_ROW: usize = 4096;
@@ -67,7 +66,7 @@ pub(crate) fn write_piece(
         start: &region.start,
     };
     for_each_run(from, to, &region.shape, size, |a, b, n| {
-        file.write_all_at(&data[a..a + n], offset + b as u64)
+        write_at(file, &data[a..a + n], offset + b as u64)
     })
 }
 
