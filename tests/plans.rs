@@ -8,7 +8,7 @@ mod common;
 use common::FileLike;
 use std::path::Path;
 use std::sync::Arc;
-use tilewise::plan::{Destination, Limits, Plan, Root};
+use tilewise::plan::{Destination, Limits, Plan, Root, StageKind};
 use tilewise::session::{Array, ChunkSpec, s};
 use tilewise::{DType, ReduceKind, Reduction};
 
@@ -81,6 +81,24 @@ fn a_monthly_anomaly_reads_the_source_twice() {
     let labels: Vec<i64> = months().iter().map(|&m| i64::from(m)).collect();
     let anomaly = (&x - &climatology.take(&labels, 0).unwrap()).unwrap();
     golden("anomaly", &[&anomaly], with_results(&[&anomaly]));
+}
+
+#[test]
+fn large_states_still_give_work_to_several_threads() {
+    let fields = FileLike::plan_only("t.nc:t", &[2920, 361, 512], DType::F32, Some(&[1, 361, 512]));
+    let labels: Arc<[u32]> = (0..2920u32).map(|step| step / 4 % 365 * 12 / 365).collect();
+    let mean = Reduction::new(ReduceKind::Mean);
+    let climatology = Array::from_source(fields)
+        .unwrap()
+        .group_reduce(mean, 0, labels, 12)
+        .unwrap();
+    let plan = plan(&[&climatology], LIMITS).unwrap();
+    let StageKind::Reduce { segments, .. } = plan.stages[0].kind else {
+        panic!("a reduction is planned as one")
+    };
+    assert_eq!(plan.memory.stages[0].workers, LIMITS.workers);
+    assert!(segments > LIMITS.workers, "{segments} runs");
+    assert!(plan.memory.host <= LIMITS.host, "{} bytes", plan.memory.host);
 }
 
 #[test]

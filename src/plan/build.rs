@@ -417,7 +417,8 @@ fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize]) -> u64 {
 }
 
 /// Chooses in how many runs the folded blocks of a reduction are fed, so that few kept blocks
-/// still give work to several threads and their states stay a small part of the memory.
+/// still give work to several threads and their states stay a small part of the memory: a quarter,
+/// or half of it where that is what work for several threads takes.
 fn set_segments(stage: &mut Stage, room: u64) {
     let kept = memory::kept_block_count(stage).max(1);
     let folded = (stage.grid.count() / kept).max(1);
@@ -430,8 +431,9 @@ fn set_segments(stage: &mut Stage, room: u64) {
     };
     set(stage, 1);
     let one = memory::state_bytes(stage, &block, 1).max(1);
-    let affordable = (room / 4 / one).saturating_sub(1).max(1) as usize;
-    set(stage, wanted.min(affordable));
+    let runs_in = |bytes: u64| (bytes / one).saturating_sub(1) as usize;
+    let parallel = runs_in(room / 2).min(NOMINAL_WORKERS);
+    set(stage, wanted.min(runs_in(room / 4).max(parallel).max(1)));
 }
 
 /// What one step along each axis adds to the index that `argmin` and the like speak of: the
