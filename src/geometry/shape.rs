@@ -9,7 +9,7 @@ pub const MOST_ELEMENTS: usize = 1 << 53;
 /// Number of elements of a shape.
 ///
 /// # Errors
-/// When it is above [`MOST_ELEMENTS`], or would be without axes of extent 0 (as NumPy refuses it:
+/// When it is above 2^53 (`MOST_ELEMENTS`), or would be without axes of extent 0 (as NumPy refuses it:
 /// strides are multiplied all the same).
 pub fn element_count(shape: &[usize]) -> Result<usize> {
     shape

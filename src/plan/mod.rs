@@ -1,7 +1,7 @@
 //! Plans: from a lazy graph to fused stages, their order, and the proof of their memory.
 //!
-//! The way of an expression: rewrite rules ([`rules`]) → barriers and shared passes
-//! ([`partition`]) → fused programs ([`lower`]) → block grids ([`grid`]) → the proof ([`memory`]).
+//! The way of an expression: rewrite rules (`rules`) → barriers and shared passes
+//! (`partition`) → fused programs (`lower`) → block grids (`grid`) → the proof (`memory`).
 //! A plan's size follows the expressions, never the tiles.
 
 mod build;
