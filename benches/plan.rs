@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     host: 4 << 30,
     disk: 1 << 40,
     workers: 2,
+    reserved: 0,
 };
 /// Bytes by which making a plan may grow the process.
 const MOST_BYTES: usize = 50 << 20;

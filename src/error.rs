@@ -115,12 +115,13 @@ impl fmt::Display for Error {
                 needed,
                 budget,
                 term,
-            } => write!(
-                f,
-                "{tier} memory: {} needed but {} allowed: {term}",
-                human_bytes(*needed),
-                human_bytes(*budget)
-            ),
+            } => {
+                let (mut more, mut less) = (human_bytes(*needed), human_bytes(*budget));
+                if more == less {
+                    (more, less) = (format!("{needed} B"), format!("{budget} B"));
+                }
+                write!(f, "{tier} memory: {more} needed but {less} allowed: {term}")
+            }
             Error::Cancelled => f.write_str("cancelled"),
         }
     }
@@ -152,6 +153,16 @@ mod tests {
             "host memory: 1.5 GiB needed but 1.0 MiB allowed: a tile"
         );
         assert_eq!(error.exit_code(), 1);
+        let close = Error::Memory {
+            tier: "host",
+            needed: (1 << 20) + 9,
+            budget: 1 << 20,
+            term: "a tile".into(),
+        };
+        assert_eq!(
+            close.to_string(),
+            "host memory: 1048585 B needed but 1048576 B allowed: a tile"
+        );
         assert_eq!(human_bytes(7), "7 B");
     }
 }

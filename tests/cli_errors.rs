@@ -156,12 +156,18 @@ fn files_that_cannot_be_used_are_named() {
 
 #[test]
 fn an_output_that_is_an_input_is_refused_and_kept() {
-    let (_folder, file) = sample();
+    let (folder, file) = sample();
     let before = std::fs::read(&file).unwrap();
     let out = tilewise(&["eval", "tas * 2", path(&file), "-o", path(&file)]);
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&out.stderr).contains("is also an input"));
     assert!(std::fs::read(&file).unwrap() == before, "the input was changed");
+    // The same file under another name.
+    let link = folder.path().join("link.nc");
+    std::fs::hard_link(&file, &link).unwrap();
+    let out = tilewise(&["eval", "tas * 2", path(&file), "-o", path(&link)]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("is also an input"));
 }
 
 #[test]
@@ -235,6 +241,7 @@ fn flags_of_another_form_are_refused() {
         (["--chunks", "depth=3"], "no file has the dimension depth"),
         (["--let", "x"], "name=FILE:VAR"),
         (["--threads", "0"], "--threads"),
+        (["--threads", "1000000"], "--threads 1000000 is not within 1 to"),
     ] {
         let error = refused(&folder, "tas", &[file, args[0], args[1]]);
         assert!(error.contains(says), "{error}");

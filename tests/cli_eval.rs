@@ -274,3 +274,30 @@ fn reports_traces_and_plans_are_given() {
     let devices = json(&["devices", "--json"]);
     assert!(number(&devices["cpu"]["threads"]) >= 1.0);
 }
+
+#[test]
+fn half_floats_are_stored_as_netcdf_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (folder.path().join("in.nc"), folder.path().join("out.nc"));
+    let run = |args: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_tilewise"))
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let (input, out) = (input.to_str().unwrap(), out.to_str().unwrap());
+    run(&["sample", input, "--years", "1", "--grid", "2x3"]);
+    let expression = "h = tas.astype(\"float16\"); b = tas.astype(\"bfloat16\")";
+    run(&["eval", expression, input, "-o", out]);
+    let info = run(&["info", out]);
+    assert!(
+        info.contains("float32 h (") && info.contains("float32 b ("),
+        "{info}"
+    );
+    assert!(info.contains("_FillValue = NaN"), "{info}");
+    let difference = "abs(h - tas.astype(\"float16\").astype(\"float32\")).max(...)";
+    let text = run(&["eval", difference, out, input, "--device", "cpu", "--json"]);
+    assert!(text.contains("\"values\":[0.0]"), "{text}");
+}

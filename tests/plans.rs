@@ -16,6 +16,7 @@ const LIMITS: Limits = Limits {
     host: 512 << 20,
     disk: 1 << 40,
     workers: 2,
+    reserved: 0,
 };
 
 /// 40 years of daily fields, one chunk a day.
@@ -178,6 +179,17 @@ fn a_budget_too_small_is_refused_with_the_term_and_a_way_out() {
     for part in ["host memory", "1.0 MiB allowed", "--memory", "stage 0"] {
         assert!(error.contains(part), "{error}");
     }
+    // With 3 MiB of 4 for the host and the rest for a GPU, a third more is asked for.
+    let advised = |error: &str| -> u64 {
+        let rest = error.split("--memory ").nth(1).unwrap();
+        rest.split("MiB").next().unwrap().parse().unwrap()
+    };
+    let shared = Limits {
+        reserved: 1 << 18,
+        ..tiny
+    };
+    let beside = plan(&[&x.mean(&[0]).unwrap()], shared).unwrap_err().to_string();
+    assert!(advised(&beside) * 3 >= advised(&error) * 4 - 4, "{beside}");
 }
 
 #[test]

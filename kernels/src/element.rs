@@ -191,13 +191,25 @@ impl fmt::Debug for Scalar {
     }
 }
 
+/// Whether a number is short without an exponent.
+fn plain(value: f64) -> bool {
+    value == 0.0 || !value.is_finite() || (1e-5..1e16).contains(&value.abs())
+}
+
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dtype {
             DType::Bool => write!(f, "{}", self.bits != 0),
             DType::I64 => write!(f, "{}", self.bits as i64),
             DType::U64 => write!(f, "{}", self.bits),
-            DType::F32 => write!(f, "{}", f32::from_bits(self.bits as u32)),
+            DType::F32 => {
+                let value = f32::from_bits(self.bits as u32);
+                match plain(value.into()) {
+                    true => write!(f, "{value}"),
+                    false => write!(f, "{value:e}"),
+                }
+            }
+            d if d.is_float() && !plain(self.to_f64()) => write!(f, "{:e}", self.to_f64()),
             _ => write!(f, "{}", self.to_f64()),
         }
     }
@@ -219,6 +231,11 @@ mod tests {
         assert_eq!(Scalar::new(-3i16).to_f64(), -3.0);
         assert_eq!(Scalar::new(true).get::<i8>(), None);
         assert_eq!(Scalar::new(true).to_string(), "true");
+        assert_eq!(Scalar::new(1e20f32).to_string(), "1e20");
+        assert_eq!(Scalar::new(-2.5e-7f64).to_string(), "-2.5e-7");
+        assert_eq!(Scalar::new(0.0f64).to_string(), "0");
+        assert_eq!(Scalar::new(f64::NAN).to_string(), "NaN");
+        assert_eq!(Scalar::new(273.15f32).to_string(), "273.15");
         assert_eq!(Scalar::from_bytes(DType::U16, &[1, 2]).get::<u16>(), Some(513));
     }
 }

@@ -12,6 +12,7 @@ mod piece;
 mod runs;
 mod spec;
 mod text;
+mod unfinished;
 
 pub use catalog::{AttrValue, Attributes, Catalog, Dim, VarType, Variable, netcdf_default_fill};
 pub use hdf5::{Hdf5File, NetCdfWriter};

@@ -28,12 +28,18 @@ pub struct Encoding {
     pub attributes: Attributes,
 }
 
-/// Computes arrays and writes them to a NetCDF-4 file with their coordinates.
+/// Computes arrays and writes them to a NetCDF-4 file with their coordinates. f16 and bf16, which
+/// NetCDF-4 lacks, are stored as f32 of the same values.
 ///
 /// # Errors
 /// Arrays that have different coordinates of one name, a folder that refuses, the memory bound,
 /// and what reading and computing meet. No file is left then.
 pub fn write_netcdf(session: &Session, path: &Path, arrays: &[DataArray], encoding: &Encoding) -> Result<()> {
+    let storable = |array: &DataArray| match array.dtype() {
+        DType::F16 | DType::BF16 => array.astype(DType::F32),
+        _ => array.clone(),
+    };
+    let arrays: &[DataArray] = &arrays.iter().map(storable).collect::<Vec<_>>();
     let mut coords: Vec<(String, Coord)> = Vec::new();
     let mut dims: Vec<Dim> = Vec::new();
     for array in arrays {

@@ -269,7 +269,9 @@ impl Index {
             return Err(Error::invalid(format!("{name} holds text, which has no nearest")));
         }
         let (first, ..) = self.range(name, label)?;
-        self.nearest_place(first)
+        Some(first)
+            .filter(|f| !f.is_nan())
+            .and_then(|f| self.nearest_place(f))
             .ok_or_else(|| Error::invalid(format!("{name} has no value near {label}")))
     }
 

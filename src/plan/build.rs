@@ -76,15 +76,7 @@ pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
         })
         .collect::<Result<_>>()?;
     note_uses(&stages, &mut arrays);
-    let memory = MemoryProof::new(
-        &stages,
-        &workers,
-        &arrays,
-        &sinks,
-        results,
-        limits.host,
-        limits.disk,
-    )?;
+    let memory = MemoryProof::new(&stages, &workers, &arrays, &sinks, results, limits)?;
     let mut rewrites: Vec<(String, usize)> = rewriter
         .applied
         .into_iter()

@@ -5,6 +5,7 @@
 //! arrays that must lie whole in memory. Other arrays alive during a stage may leave for the disk.
 //! The session reserves exactly these terms, so the proof is an upper bound that is kept.
 
+use super::Limits;
 use super::stage::{Feed, Input, PlanArray, Stage, StageKind};
 use crate::geometry::{AxisMap, Region};
 use crate::store::{Pool, Sink};
@@ -217,9 +218,9 @@ impl MemoryProof {
         arrays: &[PlanArray],
         sinks: &[Option<Arc<dyn Sink>>],
         results: u64,
-        budget: u64,
-        disk_budget: u64,
+        limits: Limits,
     ) -> Result<MemoryProof> {
+        let (budget, disk_budget) = (limits.host, limits.disk);
         let mut proof = MemoryProof {
             budget,
             ..MemoryProof::default()
@@ -269,7 +270,7 @@ impl MemoryProof {
             memory.spillable = alive.saturating_sub(pinned);
             let need = memory.bytes();
             if need > budget {
-                return Err(refusal(stage, &memory, budget));
+                return Err(refusal(stage, &memory, limits));
             }
             let host = (need + memory.spillable).min(budget);
             let disk = (need + memory.spillable).saturating_sub(budget);
@@ -319,8 +320,13 @@ pub(crate) fn pinned_bytes(stage: &Stage, arrays: &[PlanArray]) -> u64 {
 }
 
 /// The error for a stage that cannot fit.
-fn refusal(stage: &Stage, memory: &StageMemory, budget: u64) -> Error {
+fn refusal(stage: &Stage, memory: &StageMemory, limits: Limits) -> Error {
     let needed = memory.bytes();
+    // A GPU's staging grows with the memory that is given, up to a quarter of it.
+    let beside = match limits.reserved {
+        0 => 0,
+        reserved => reserved.max((needed / 3 + 1).min(1 << 30)),
+    };
     let largest = memory.largest().cloned().unwrap_or(Term {
         what: "nothing".into(),
         bytes: 0,
@@ -329,14 +335,14 @@ fn refusal(stage: &Stage, memory: &StageMemory, budget: u64) -> Error {
     Error::Memory {
         tier: "host",
         needed,
-        budget,
+        budget: limits.host,
         term: format!(
             "stage {} ({}) over blocks of {block:?} holds {} for {}; --memory {}MiB would do, or chunks of fewer elements",
             stage.id,
             stage.reason,
             human_bytes(largest.bytes),
             largest.what,
-            needed.div_ceil(1 << 20)
+            (needed + beside).div_ceil(1 << 20)
         ),
     }
 }

@@ -60,6 +60,9 @@ pub struct Limits {
     pub disk: u64,
     /// Tasks that may run at once.
     pub workers: usize,
+    /// Bytes of the memory given that are not in `host`, such as a GPU's staging; a refusal counts
+    /// them in.
+    pub reserved: u64,
 }
 
 /// Stages in running order, the arrays between them, and the proof of their memory.

@@ -97,6 +97,7 @@ impl Session {
             host: config.host_budget().saturating_sub(staged),
             disk: config.disk_budget(),
             workers: config.workers(),
+            reserved: staged,
         };
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(limits.workers)

@@ -28,6 +28,7 @@ pub use copy::copy_region;
 pub use memory::{current_rss, default_host_budget, parse_bytes, peak_rss};
 pub use memory_source::MemorySource;
 pub use source::{Sink, Source};
+pub(crate) use spill_dir::process_start;
 
 pub use tile::{Origin, StoreCounts, StoreObserver, Tile, TileKey};
 pub use tile_store::{StoreOptions, TileStore};

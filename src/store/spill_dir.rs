@@ -48,7 +48,10 @@ impl SpillDir {
         let pid = std::process::id();
         loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = parent.join(format!("{PREFIX}{pid}-{}-{number}", start_time(pid).unwrap_or(0)));
+            let path = parent.join(format!(
+                "{PREFIX}{pid}-{}-{number}",
+                process_start(pid).unwrap_or(0)
+            ));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 made => made.map_err(Error::io(MAKE, &path))?,
@@ -98,7 +101,7 @@ fn is_leftover_name(name: &str) -> bool {
     let Some([pid, started, _]) = numbers.as_deref() else {
         return false;
     };
-    match u32::try_from(*pid).ok().and_then(start_time) {
+    match u32::try_from(*pid).ok().and_then(process_start) {
         Some(running) => running != *started,
         None => true,
     }
@@ -120,7 +123,7 @@ fn remove(path: &Path) -> bool {
 }
 
 /// When a process started, in the kernel's ticks; `None` when it does not run.
-fn start_time(pid: u32) -> Option<u64> {
+pub(crate) fn process_start(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.rfind(')')? + 1..];
     after_name.split_whitespace().nth(19)?.parse().ok()
@@ -160,7 +163,7 @@ mod tests {
         let locked = make(&format!("{PREFIX}4294967295-8-0"));
         let lock = File::open(&locked).unwrap();
         lock.lock().unwrap();
-        let live = make(&format!("{PREFIX}{own}-{}-9", start_time(own).unwrap_or(0)));
+        let live = make(&format!("{PREFIX}{own}-{}-9", process_start(own).unwrap_or(0)));
         let other = make(&format!("{PREFIX}notes"));
         let full = make(&format!("{PREFIX}4294967295-9-0"));
         fs::write(full.join("mine"), "x").unwrap();
@@ -168,7 +171,7 @@ mod tests {
         let link = parent.path().join(format!("{PREFIX}4294967295-10-0"));
         std::os::unix::fs::symlink(&target, &link).unwrap();
 
-        let on_linux = start_time(own).is_some();
+        let on_linux = process_start(own).is_some();
         if !on_linux {
             eprintln!("skipped: no /proc on this system");
             return;

@@ -3,7 +3,7 @@
 use crate::options::InfoArgs;
 use serde_json::{Map, Value, json};
 use tilewise::io::{AttrValue, Attributes, Catalog, open_catalog};
-use tilewise::{Result, human_bytes};
+use tilewise::{DType, Result, Scalar, human_bytes};
 
 /// Prints the content of files.
 ///
@@ -71,9 +71,25 @@ fn show_attributes(attributes: &Attributes, indent: &str) {
     for (name, value) in attributes.iter() {
         let text = match value {
             AttrValue::Text(text) => text.replace('\n', "\\n"),
+            AttrValue::Float(dtype, values) => numbers(*dtype, values),
             other => attribute_json(other).to_string(),
         };
         println!("{indent}{name} = {text}");
+    }
+}
+
+/// Floats in their dtype's shortest form, several in brackets.
+fn numbers(dtype: DType, values: &[f64]) -> String {
+    let shown: Vec<String> = values
+        .iter()
+        .map(|&v| match dtype {
+            DType::F32 => Scalar::new(v as f32).to_string(),
+            _ => Scalar::new(v).to_string(),
+        })
+        .collect();
+    match shown.as_slice() {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
     }
 }
 

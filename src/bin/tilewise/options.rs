@@ -136,7 +136,7 @@ pub struct SampleArgs {
     #[arg(long, default_value_t = 10)]
     pub years: u32,
     /// The first year
-    #[arg(long, default_value_t = 1980)]
+    #[arg(long, default_value_t = 1980, allow_negative_numbers = true)]
     pub start: i64,
     /// Points as LATxLON
     #[arg(long, default_value = "90x180")]

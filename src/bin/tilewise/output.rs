@@ -1,6 +1,7 @@
 //! Where results go: a NetCDF-4 file with its history, or one array as NPY.
 
 use crate::options::EvalArgs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tilewise::io::{Attributes, NpyWriter};
 use tilewise::labelled::cftime::now;
@@ -53,11 +54,13 @@ impl Target {
     /// # Errors
     /// When it is.
     pub fn check(&self, datasets: &Datasets) -> Result<()> {
-        let Ok(own) = self.path.canonicalize() else {
+        // Links of either kind lead to one file, which its device and number tell.
+        let place = |path: &Path| path.metadata().ok().map(|m| (m.dev(), m.ino()));
+        let Some(own) = place(&self.path) else {
             return Ok(());
         };
         for file in datasets.paths() {
-            if file.canonicalize().is_ok_and(|other| other == own) {
+            if place(file) == Some(own) {
                 return Err(Error::invalid(format!(
                     "the output {} is also an input; write to another file",
                     self.path.display()

@@ -4,11 +4,14 @@ use crate::options::RunArgs;
 use crate::trace::Trace;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use tilewise::session::{Config, DeviceChoice, Event};
 use tilewise::store::parse_bytes;
 use tilewise::{Error, Result, Session};
+
+/// More worker threads than any machine has cores; starting far more takes minutes.
+const MOST_THREADS: usize = 4096;
 
 /// Opens a session.
 ///
@@ -22,9 +25,20 @@ pub fn session(args: &RunArgs) -> Result<Session> {
             args.device
         ))
     })?;
-    if args.threads == Some(0) {
-        return Err(Error::invalid("--threads is 1 or more"));
+    if let Some(threads) = args.threads.filter(|n| !(1..=MOST_THREADS).contains(n)) {
+        return Err(Error::invalid(format!(
+            "--threads {threads} is not within 1 to {MOST_THREADS}"
+        )));
     }
+    // Opening a GPU takes a while; an interrupt before there is a session just ends the process.
+    let opened: Arc<OnceLock<Session>> = Arc::default();
+    let interrupted = opened.clone();
+    let again = AtomicBool::new(false);
+    // A first interrupt ends the run cleanly; a second one ends the process.
+    let _ = ctrlc::set_handler(move || match interrupted.get() {
+        Some(session) if !again.swap(true, Ordering::Relaxed) => session.cancel(),
+        _ => std::process::exit(130),
+    });
     let session = Session::new(Config {
         memory: bytes(&args.memory)?,
         spill_dir: args.spill_dir.clone(),
@@ -38,15 +52,7 @@ pub fn session(args: &RunArgs) -> Result<Session> {
         Error::Device(text) if device != DeviceChoice::Auto => Error::invalid(text),
         other => other,
     })?;
-    let interrupted = session.clone();
-    let again = AtomicBool::new(false);
-    // A first interrupt ends the run cleanly; a second one ends the process.
-    let _ = ctrlc::set_handler(move || {
-        if again.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        interrupted.cancel();
-    });
+    let _ = opened.set(session.clone());
     Ok(session)
 }
 

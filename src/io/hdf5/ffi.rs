@@ -115,6 +115,7 @@ fn reason(doing: &str) -> String {
         H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, Some(keep), data);
         H5Eclear2(H5E_DEFAULT);
     });
+    let innermost = innermost.replace('\n', " ");
     if innermost.is_empty() {
         doing.to_string()
     } else {

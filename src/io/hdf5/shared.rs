@@ -65,3 +65,33 @@ impl Shared {
         self.state.write().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
+
+/// The error for what the library could not write. What the system refused, such as a full disk,
+/// stands as `errno = N` in the middle of the library's text and is the machine's fault, not the
+/// input's.
+pub(super) fn failure(path: &Path, reason: String) -> Error {
+    let refused = reason.split_once("errno = ").and_then(|(_, rest)| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..digits].parse::<i32>().ok().filter(|&n| n != 0)
+    });
+    match refused {
+        Some(number) => Error::io("write", path)(std::io::Error::from_raw_os_error(number)),
+        None => Error::format(path, reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_the_machines_fault() {
+        let path = Path::new("out.nc");
+        let text = "file write failed: file descriptor = 6, errno = 28, error message = 'No space'";
+        let full = failure(path, text.into());
+        assert_eq!(full.exit_code(), 3);
+        let told = full.to_string();
+        assert!(told.starts_with("cannot write out.nc: No space left"), "{told}");
+        assert_eq!(failure(path, "variable x: a type".into()).exit_code(), 1);
+    }
+}

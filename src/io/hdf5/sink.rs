@@ -7,7 +7,7 @@
 
 use super::create::Place;
 use super::ffi::{H5Result, check, locked};
-use super::shared::{Shared, State};
+use super::shared::{Shared, State, failure};
 use super::source::select;
 use crate::geometry::Region;
 use crate::io::file::check_region;
@@ -47,7 +47,7 @@ impl fmt::Debug for Hdf5Sink {
 
 impl Hdf5Sink {
     fn error(&self, reason: impl fmt::Display) -> Error {
-        Error::format(&self.shared.path, format!("variable {}: {reason}", self.variable))
+        failure(&self.shared.path, format!("variable {}: {reason}", self.variable))
     }
 
     /// Writes the part of each chunk that lies in `region`.

@@ -7,13 +7,14 @@
 use super::create::{self, Created, Place};
 use super::ffi::{H5Result, Id, check, cstring, locked};
 use super::scales;
-use super::shared::{Shared, State};
+use super::shared::{Shared, State, failure};
 use super::sink::Hdf5Sink;
 use super::walk::join;
 use super::write_attributes::{write, write_all, write_text};
 use crate::geometry::Region;
 use crate::io::catalog::{AttrValue, VarType};
 use crate::io::spec::{FileSpec, VariableSpec};
+use crate::io::unfinished::create_unfinished;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
 use hdf5_sys::h5d::H5Dwrite;
@@ -23,8 +24,6 @@ use hdf5_sys::h5p::*;
 use hdf5_sys::h5s::H5S_ALL;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CString, c_char};
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tempfile::TempPath;
@@ -52,20 +51,7 @@ impl NetCdfWriter {
     pub fn create(path: impl AsRef<Path>, spec: &FileSpec) -> Result<NetCdfWriter> {
         let path = path.as_ref();
         spec.check()?;
-        if path.is_dir() {
-            return Err(Error::io("create", path)(std::io::ErrorKind::IsADirectory.into()));
-        }
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let (raw, temporary) = tempfile::Builder::new()
-            .prefix(".tilewise-")
-            .suffix(".nc.part")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(Error::io("create", path))?
-            .into_parts();
+        let (raw, temporary) = create_unfinished(path)?;
         let text = temporary.to_str().ok_or_else(|| {
             Error::format(
                 path,
@@ -77,7 +63,7 @@ impl NetCdfWriter {
             let datasets = create_all(&file, spec)?;
             Ok(State { datasets, file, raw })
         })
-        .map_err(|reason: String| Error::format(path, reason))?;
+        .map_err(|reason: String| failure(path, reason))?;
         let shared = Shared::new(path, state);
         Ok(NetCdfWriter {
             spec: spec.clone(),
@@ -159,7 +145,7 @@ impl NetCdfWriter {
                 Some(width) => write_characters(created, values, width),
                 None => write_strings(created, values),
             })
-            .map_err(|reason| Error::format(&self.shared.path, format!("variable {variable}: {reason}")))
+            .map_err(|reason| failure(&self.shared.path, format!("variable {variable}: {reason}")))
         })
     }
 
@@ -175,7 +161,7 @@ impl NetCdfWriter {
         // SAFETY: a valid file; the lock is held.
         let flushed = locked(|| check(unsafe { H5Fflush(state.file.raw(), H5F_SCOPE_GLOBAL) }, "write"));
         drop(state);
-        flushed.map_err(|reason| Error::format(&path, reason))?;
+        flushed.map_err(|reason| failure(&path, reason))?;
         if self.shared.has_failed() {
             return Err(Error::format(&path, "not kept, because a write to it failed"));
         }

@@ -8,11 +8,11 @@ use super::header::header_bytes;
 use crate::geometry::{Region, checked_bytes};
 use crate::io::file::check_region;
 use crate::io::piece::write_piece;
+use crate::io::unfinished::create_unfinished;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempPath;
@@ -46,20 +46,7 @@ impl NpyWriter {
         let path = path.as_ref();
         let bytes = checked_bytes(shape, dtype.size())?;
         let header = header_bytes(dtype, shape)?;
-        if path.is_dir() {
-            return Err(Error::io("create", path)(std::io::ErrorKind::IsADirectory.into()));
-        }
-        let folder = path
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let (mut file, temporary) = tempfile::Builder::new()
-            .prefix(".tilewise-")
-            .suffix(".npy.part")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(Error::io("create", path))?
-            .into_parts();
+        let (mut file, temporary) = create_unfinished(path)?;
         file.write_all(&header).map_err(Error::io("write", path))?;
         let offset = header.len() as u64;
         file.set_len(offset + bytes as u64)

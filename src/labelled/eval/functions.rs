@@ -236,7 +236,7 @@ fn reduce(mut call: Call, kind: ReduceKind, forced: Option<bool>) -> Result<Valu
     const ACCEPTS: &str = "dim, skipna, ddof, keepdims and weights";
     let object = call.required("an array")?;
     let dims = match call.optional("dim") {
-        None | Some(Value::None) => None,
+        None | Some(Value::None | Value::Ellipsis) => None,
         Some(Value::Array(other)) => {
             return Err(Error::invalid(format!(
                 "{} reduces one array over named dimensions; between two arrays use {} (the second is {})",

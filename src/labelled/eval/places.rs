@@ -205,8 +205,11 @@ pub(super) fn chunk(mut call: Call) -> Result<Value> {
         .into_iter()
         .map(|(dim, size)| {
             let size = size.int("a chunk's size")?;
-            let size = if size == -1 { Ok(0) } else { usize::try_from(size) };
-            let size = size.map_err(|_| Error::invalid("a chunk's size is 1 or more, or -1 for all"))?;
+            let size = match size {
+                -1 => Some(0), // what stands for all
+                size => usize::try_from(size).ok().filter(|&n| n > 0),
+            };
+            let size = size.ok_or_else(|| Error::invalid("a chunk's size is 1 or more, or -1 for all"))?;
             Ok((dim, size))
         })
         .collect::<Result<Vec<_>>>()?;
