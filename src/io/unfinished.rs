@@ -23,8 +23,7 @@ const SUFFIX: &str = ".part";
 /// value removes it. Removes what killed processes left there.
 ///
 /// # Errors
-/// [`Error::Io`] when `path` is a folder or its folder refuses, [`Error::Format`] when that is
-/// missing.
+/// [`Error::Io`] when `path` is a folder, or its folder is missing or refuses.
 pub(crate) fn create_unfinished(path: &Path) -> Result<(File, TempPath)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     if path.is_dir() {
@@ -35,13 +34,9 @@ pub(crate) fn create_unfinished(path: &Path) -> Result<(File, TempPath)> {
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     if !folder.exists() {
-        return Err(Error::format(
-            path,
-            format!(
-                "cannot be created: there is no folder {}; make it first",
-                folder.display()
-            ),
-        ));
+        let missing = format!("there is no folder {}; make it first", folder.display());
+        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, missing);
+        return Err(Error::io("create", path)(missing));
     }
     clean_leftovers(folder);
     let pid = std::process::id();
