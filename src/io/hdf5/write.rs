@@ -18,12 +18,13 @@ use crate::io::unfinished::create_unfinished;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
 use hdf5_sys::h5d::H5Dwrite;
-use hdf5_sys::h5f::{H5F_ACC_TRUNC, H5F_LIBVER_V18, H5F_SCOPE_GLOBAL, H5Fcreate, H5Fflush};
+use hdf5_sys::h5f::{H5F_ACC_EXCL, H5F_LIBVER_V18, H5F_SCOPE_GLOBAL, H5Fcreate, H5Fflush};
 use hdf5_sys::h5o::H5Oopen;
 use hdf5_sys::h5p::*;
 use hdf5_sys::h5s::H5S_ALL;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CString, c_char};
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tempfile::TempPath;
@@ -51,7 +52,8 @@ impl NetCdfWriter {
     pub fn create(path: impl AsRef<Path>, spec: &FileSpec) -> Result<NetCdfWriter> {
         let path = path.as_ref();
         spec.check()?;
-        let (raw, temporary) = create_unfinished(path)?;
+        let (placeholder, temporary) = create_unfinished(path)?;
+        drop(placeholder);
         let text = temporary.to_str().ok_or_else(|| {
             Error::format(
                 path,
@@ -59,7 +61,7 @@ impl NetCdfWriter {
             )
         })?;
         let state = locked(|| {
-            let file = create_file(text)?;
+            let (file, raw) = create_file(text)?;
             let datasets = create_all(&file, spec)?;
             Ok(State { datasets, file, raw })
         })
@@ -192,11 +194,17 @@ impl Drop for NetCdfWriter {
     }
 }
 
-/// Creates the file; the lock is held, here and below.
-fn create_file(path: &str) -> H5Result<Id> {
+/// Creates the file in the place of the empty one of that name, and opens it beside the library;
+/// the lock is held, here and below.
+///
+/// The library would empty a file that exists, and ext4 writes a file that was emptied to the disk
+/// before it lets go of it: the whole output, at the end, while somebody waits.
+fn create_file(path: &str) -> H5Result<(Id, File)> {
     let (name, doing) = (cstring(path)?, "create the file");
+    let said = |e: std::io::Error| format!("{doing}: {e}");
+    std::fs::remove_file(path).map_err(said)?;
     // SAFETY: valid lists and a C string.
-    unsafe {
+    let file = unsafe {
         let creation = create::ordered_list(*H5P_CLS_FILE_CREATE, true)?;
         let access = Id::new(H5Pcreate(*H5P_CLS_FILE_ACCESS), doing)?;
         // What HDF5 1.8 reads, every tool reads.
@@ -206,10 +214,16 @@ fn create_file(path: &str) -> H5Result<Id> {
         )?;
         check(H5Pset_file_locking(access.raw(), 1, 1), doing)?;
         Id::new(
-            H5Fcreate(name.as_ptr(), H5F_ACC_TRUNC, creation.raw(), access.raw()),
+            H5Fcreate(name.as_ptr(), H5F_ACC_EXCL, creation.raw(), access.raw()),
             doing,
-        )
-    }
+        )?
+    };
+    let raw = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(said)?;
+    Ok((file, raw))
 }
 
 /// The group and the base name of a name of the description.
