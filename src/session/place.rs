@@ -8,7 +8,7 @@ use super::config::DeviceChoice;
 use super::run::Placement;
 use crate::device::Device;
 use crate::device::cpu::Cpu;
-use crate::device::gpu::{Gpu, Options, adapters, first_hardware};
+use crate::device::gpu::{Gpu, Options, adapters, first_hardware, may_have_hardware};
 use crate::plan::{Plan, Stage};
 use crate::{Error, Result};
 use std::sync::{Arc, OnceLock};
@@ -146,6 +146,9 @@ impl Devices {
 
     /// The first hardware GPU that opens.
     fn hardware(&self) -> Option<Arc<Gpu>> {
+        if !may_have_hardware() {
+            return None;
+        }
         let options = Options {
             budget: self.gpu_bytes,
             ..Options::default()

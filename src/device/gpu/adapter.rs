@@ -4,6 +4,7 @@
 //! is slower than the CPU kernels and exists for tests.
 
 use std::fmt;
+use std::path::Path;
 use wgpu::{Backends, DeviceType, Features, Instance, InstanceDescriptor};
 
 /// The oldest Mesa whose software driver runs long loops to their end.
@@ -131,9 +132,30 @@ pub fn first_hardware() -> Option<AdapterInfo> {
         .cloned()
 }
 
+/// Whether a driver of hardware may be there. On Linux each needs one of these device files, and
+/// looking for them spares a run the tenth of a second that loading all drivers takes.
+pub fn may_have_hardware() -> bool {
+    !cfg!(target_os = "linux") || has_node(Path::new("/dev"))
+}
+
+/// Whether a folder of device files has one of a GPU.
+fn has_node(dev: &Path) -> bool {
+    let nodes = ["dri", "nvidiactl", "dxg", "kgsl-3d0", "mali0"];
+    nodes.iter().any(|node| dev.join(node).exists())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn device_files_of_gpus_are_seen() {
+        let dev = tempfile::tempdir().unwrap();
+        std::fs::write(dev.path().join("null"), "").unwrap();
+        assert!(!has_node(dev.path()));
+        std::fs::create_dir(dev.path().join("dri")).unwrap();
+        assert!(has_node(dev.path()));
+    }
 
     #[test]
     fn mesa_versions_are_read() {

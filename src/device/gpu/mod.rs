@@ -36,7 +36,7 @@ use crate::{DType, Error, Result};
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-pub use self::adapter::{AdapterInfo, adapters, first_hardware};
+pub use self::adapter::{AdapterInfo, adapters, first_hardware, may_have_hardware};
 pub use self::context::Fault;
 pub use self::selftest::Verdict;
 
