@@ -323,6 +323,7 @@ def main():
     parser.add_argument("--grid", default="361x512", help="latitudes x longitudes")
     parser.add_argument("--only", nargs="*", choices=["anomaly", "mean", "start"])
     parser.add_argument("--json", type=pathlib.Path, help="write the record there")
+    parser.add_argument("--note", help="a sentence for the record")
     parser.add_argument("--check", nargs=4, metavar=("JOB", "FIELD", "ANSWERS", "OUT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.check:                  # in a process of its own: a child starts with its parent's peak
@@ -345,7 +346,8 @@ def main():
         apart(make_answers, paths.field, paths.vector, paths.answers)
 
     record = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "peers": peers, "rounds": args.rounds,
-              "field_mib": round(paths.field.stat().st_size / MIB), "load_before": os.getloadavg()[0], "workloads": {}}
+              "field_mib": round(paths.field.stat().st_size / MIB), "load_before": os.getloadavg()[0],
+              "note": args.note, "workloads": {}}
     print(f"{record['machine']['cpu']}, {record['machine']['cores']} cores; {record['field_mib']} MiB; "
           f"medians of {args.rounds}; load {record['load_before']:.1f}")
     for work in workloads(args, paths, peers):
