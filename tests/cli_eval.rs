@@ -301,3 +301,17 @@ fn half_floats_are_stored_as_netcdf_can() {
     let text = run(&["eval", difference, out, input, "--device", "cpu", "--json"]);
     assert!(text.contains("\"values\":[0.0]"), "{text}");
 }
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error() {
+    let (_folder, file) = sample();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tilewise"))
+        .args(["info", path(&file)])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success() && out.stderr.is_empty(), "{out:?}");
+}

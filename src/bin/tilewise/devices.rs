@@ -1,6 +1,7 @@
 //! `tilewise devices`: what computes here.
 
 use crate::options::DevicesArgs;
+use crate::print;
 use crate::report::memory_bandwidth;
 use tilewise::kernels::Isa;
 use tilewise::session::{Config, DeviceChoice};
@@ -33,18 +34,18 @@ pub fn devices(args: &DevicesArgs) -> Result<()> {
             "devices": adapters,
             "no_gpu": reason,
         });
-        println!("{value}");
+        print::line(format_args!("{value}"));
         return Ok(());
     }
-    println!(
+    print::line(format_args!(
         "cpu: {workers} threads, {isa}, memory {:.1} GB/s (copy, all threads)",
         bandwidth / 1e9
-    );
+    ));
     for adapter in &adapters {
-        println!("device: {adapter}");
+        print::line(format_args!("device: {adapter}"));
     }
     if let Some(reason) = reason {
-        println!("gpu: none ({reason})");
+        print::line(format_args!("gpu: none ({reason})"));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `tilewise eval`: the main job.
 
 use crate::options::{EvalArgs, Progress, ReportForm};
+use crate::print;
 use crate::trace::Trace;
 use crate::{inputs, output, report, run, summary};
 use std::sync::Arc;
@@ -42,9 +43,9 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
         if args.report == Some(ReportForm::Json) {
             out.insert("report".into(), report::json(&session)?);
         }
-        println!("{}", serde_json::Value::Object(out));
+        print::line(format_args!("{}", serde_json::Value::Object(out)));
     } else if let (Some(shown), false) = (&shown, args.quiet) {
-        print!("{}", summary::table(shown));
+        print::text(format_args!("{}", summary::table(shown)));
     }
     if args.report == Some(ReportForm::Table) {
         eprint!("{}", report::text(&session, ReportForm::Table)?);

@@ -1,6 +1,7 @@
 //! `tilewise explain`: the plan that `eval -o` would run.
 
 use crate::options::ExplainArgs;
+use crate::print;
 use crate::{inputs, run};
 use std::sync::Arc;
 use tilewise::labelled::{Nowhere, evaluate};
@@ -22,8 +23,8 @@ pub fn explain(args: &ExplainArgs) -> Result<()> {
     let outputs: Vec<(&Array, Arc<dyn Sink>)> = arrays.iter().map(|(a, s)| (a, s.clone())).collect();
     let plan = session.plan_store(&outputs)?;
     for result in &results {
-        println!("{}", result.describe());
+        print::line(format_args!("{}", result.describe()));
     }
-    print!("{}", session.explain(&plan));
+    print::text(format_args!("{}", session.explain(&plan)));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `tilewise info`: what files hold.
 
 use crate::options::InfoArgs;
+use crate::print;
 use serde_json::{Map, Value, json};
 use tilewise::io::{AttrValue, Attributes, Catalog, open_catalog};
 use tilewise::{DType, Result, Scalar, human_bytes};
@@ -12,12 +13,15 @@ use tilewise::{DType, Result, Scalar, human_bytes};
 pub fn info(args: &InfoArgs) -> Result<()> {
     let catalogs: Vec<Catalog> = args.files.iter().map(open_catalog).collect::<Result<_>>()?;
     if args.json {
-        println!("{}", catalogs.iter().map(to_json).collect::<Value>());
+        print::line(format_args!(
+            "{}",
+            catalogs.iter().map(to_json).collect::<Value>()
+        ));
         return Ok(());
     }
     for (at, catalog) in catalogs.iter().enumerate() {
         if at > 0 {
-            println!();
+            print::line(format_args!(""));
         }
         show(catalog);
     }
@@ -25,15 +29,15 @@ pub fn info(args: &InfoArgs) -> Result<()> {
 }
 
 fn show(catalog: &Catalog) {
-    println!("{} ({})", catalog.path.display(), catalog.format);
+    print::line(format_args!("{} ({})", catalog.path.display(), catalog.format));
     if !catalog.dims.is_empty() {
-        println!("dimensions:");
+        print::line(format_args!("dimensions:"));
         for dim in &catalog.dims {
             let grows = if dim.unlimited { ", unlimited" } else { "" };
-            println!("  {} = {}{grows}", dim.name, dim.len);
+            print::line(format_args!("  {} = {}{grows}", dim.name, dim.len));
         }
     }
-    println!("variables:");
+    print::line(format_args!("variables:"));
     for variable in &catalog.variables {
         let axes: Vec<String> = variable
             .dims
@@ -49,21 +53,21 @@ fn show(catalog: &Catalog) {
         if !variable.codecs.is_empty() {
             storage.push(variable.codecs.clone());
         }
-        println!(
+        print::line(format_args!(
             "  {} {} ({})  [{}]",
             variable.dtype,
             variable.name,
             axes.join(", "),
             storage.join(", ")
-        );
+        ));
         show_attributes(&variable.attributes, "    ");
     }
     if !catalog.attributes.is_empty() {
-        println!("attributes:");
+        print::line(format_args!("attributes:"));
         show_attributes(&catalog.attributes, "  ");
     }
     for note in &catalog.notes {
-        println!("note: {note}");
+        print::line(format_args!("note: {note}"));
     }
 }
 
@@ -74,7 +78,7 @@ fn show_attributes(attributes: &Attributes, indent: &str) {
             AttrValue::Float(dtype, values) => numbers(*dtype, values),
             other => attribute_json(other).to_string(),
         };
-        println!("{indent}{name} = {text}");
+        print::line(format_args!("{indent}{name} = {text}"));
     }
 }
 

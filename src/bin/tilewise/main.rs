@@ -10,6 +10,7 @@ mod info;
 mod inputs;
 mod options;
 mod output;
+mod print;
 mod report;
 mod run;
 mod sample;
