@@ -524,21 +524,6 @@ fn errors_of_closures_and_dtypes_name_the_thing() {
 }
 
 #[test]
-fn a_chain_of_many_operations_is_planned_and_freed() {
-    let mut x = Array::from_vec(&[5], vec![0i64; 5]).unwrap();
-    let start = x.clone();
-    for step in 0..20_000 {
-        x = if step % 2 == 0 {
-            (&x + 3).unwrap()
-        } else {
-            (&x + &start).unwrap()
-        };
-    }
-    let got = sessions().remove(0).1.compute::<i64>(&x).unwrap();
-    assert_eq!(got.into_raw_vec_and_offset().0, [30_000; 5]);
-}
-
-#[test]
 fn missing_values_are_masked_in_rows_of_every_length() {
     let session = sessions().remove(0).1;
     for inner in [3, 255, 256, 5000] {

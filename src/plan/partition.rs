@@ -11,7 +11,8 @@ use super::program::AxisRole;
 use super::stage::Feed;
 use crate::expr::{Custom, Expr, Group, NodeKind};
 use crate::geometry::{AxisMap, Chunks};
-use std::collections::HashMap;
+use crate::store::Source;
+use std::collections::{HashMap, HashSet};
 use tilewise_kernels::Reduction;
 
 /// A stage before lowering.
@@ -50,7 +51,7 @@ pub(crate) struct Partition {
     /// Specs in order of discovery; dependencies come first.
     pub specs: Vec<Spec>,
     depths: HashMap<u128, usize>,
-    made: HashMap<u128, ()>,
+    made: HashSet<u128>,
 }
 
 /// A small array is computed once when it is broadcast over at least this many times its size.
@@ -69,7 +70,7 @@ impl Partition {
 
     /// Whether the expression stands for an array or outside data.
     fn is_array(&self, expr: &Expr) -> bool {
-        self.made.contains_key(&expr.id())
+        self.made.contains(&expr.id())
     }
 
     fn store(&mut self, expr: &Expr, depth: usize, reason: &'static str) {
@@ -84,7 +85,7 @@ impl Partition {
 
     fn push(&mut self, spec: Spec) {
         for expr in &spec.makes {
-            self.made.insert(expr.id(), ());
+            self.made.insert(expr.id());
             self.depths.insert(expr.id(), spec.depth + 1);
         }
         self.specs.push(spec);
@@ -227,29 +228,46 @@ fn shares_pass(a: &Spec, b: &Spec) -> bool {
     leaves(&b.values).iter().any(|leaf| mine.contains(leaf))
 }
 
-/// The ids of the large leaves (sources and barriers) below some expressions.
-fn leaves(exprs: &[Expr]) -> Vec<u128> {
+/// Calls `enter` once for each node below some expressions, itself included, and goes on to the
+/// inputs of those for which it says so; shared nodes are not entered again.
+fn walk(exprs: &[Expr], mut enter: impl FnMut(&Expr) -> bool) {
     let mut stack: Vec<Expr> = exprs.to_vec();
-    let (mut seen, mut out) = (std::collections::HashSet::new(), Vec::new());
+    let mut seen = HashSet::new();
     while let Some(expr) = stack.pop() {
-        if !seen.insert(expr.id()) {
-            continue;
-        }
-        match expr.kind {
-            NodeKind::Source(_) | NodeKind::Reduce { .. } | NodeKind::Custom(_) => out.push(expr.id()),
-            _ => stack.extend(expr.inputs.iter().cloned()),
+        if seen.insert(expr.id()) && enter(&expr) {
+            stack.extend(expr.inputs.iter().cloned());
         }
     }
+}
+
+/// The ids of the large leaves (sources and barriers) below some expressions.
+fn leaves(exprs: &[Expr]) -> Vec<u128> {
+    let mut out = Vec::new();
+    walk(exprs, |expr| {
+        let leaf = matches!(
+            expr.kind,
+            NodeKind::Source(_) | NodeKind::Reduce { .. } | NodeKind::Custom(_)
+        );
+        if leaf {
+            out.push(expr.id());
+        }
+        !leaf
+    });
     out
 }
 
 /// Whether a concatenation lies between an expression and its leaves.
 fn holds_concat(expr: &Expr) -> bool {
-    match expr.kind {
-        NodeKind::Concat { .. } => true,
-        NodeKind::Reduce { .. } | NodeKind::Custom(_) | NodeKind::Reshape => false,
-        _ => expr.inputs.iter().any(holds_concat),
-    }
+    let mut found = false;
+    walk(std::slice::from_ref(expr), |expr| {
+        found |= matches!(expr.kind, NodeKind::Concat { .. });
+        let barrier = matches!(
+            expr.kind,
+            NodeKind::Reduce { .. } | NodeKind::Custom(_) | NodeKind::Reshape
+        );
+        !found && !barrier
+    });
+    found
 }
 
 /// Whether computing an element takes more than a load and a cast.
@@ -263,28 +281,34 @@ fn costs_more_than_a_load(expr: &Expr) -> bool {
 
 /// Whether reading by `grid` would decode a chunked source's chunks many times.
 fn redecodes(expr: &Expr, grid: &Chunks) -> bool {
-    match &expr.kind {
+    let mut found = false;
+    walk(std::slice::from_ref(expr), |below| match &below.kind {
+        _ if found || below.shape != expr.shape => false,
         NodeKind::Source(source) => {
-            let compressed = source.stored_bytes() < (expr.len() * expr.dtype.size()) as u64;
-            let Some(chunk) = source.chunks().filter(|_| compressed) else {
-                return false;
-            };
-            // A block of extent b touches about 1 + (b - 1) / c chunks of extent c along an axis.
-            let factor: f64 = grid
-                .largest()
-                .iter()
-                .zip(chunk)
-                .map(|(&b, &c)| (c as f64 + b as f64 - 1.0).max(c as f64) / b.max(1) as f64)
-                .product();
-            factor >= REDECODE_FACTOR
+            found = decoded_often(source.as_ref(), grid);
+            false
         }
-        NodeKind::Op(_) | NodeKind::Cast => expr
-            .inputs
-            .iter()
-            .filter(|i| i.shape == expr.shape)
-            .any(|i| redecodes(i, grid)),
+        NodeKind::Op(_) | NodeKind::Cast => true,
         _ => false,
-    }
+    });
+    found
+}
+
+/// The same for one source of the grid's shape.
+fn decoded_often(source: &dyn Source, grid: &Chunks) -> bool {
+    let bytes = source.shape().iter().product::<usize>() * source.dtype().size();
+    let compressed = source.stored_bytes() < bytes as u64;
+    let Some(chunk) = source.chunks().filter(|_| compressed) else {
+        return false;
+    };
+    // A block of extent b touches about 1 + (b - 1) / c chunks of extent c along an axis.
+    let factor: f64 = grid
+        .largest()
+        .iter()
+        .zip(chunk)
+        .map(|(&b, &c)| (c as f64 + b as f64 - 1.0).max(c as f64) / b.max(1) as f64)
+        .product();
+    factor >= REDECODE_FACTOR
 }
 
 /// The feed of an expression that exists as an array, given the arrays made so far.
