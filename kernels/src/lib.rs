@@ -5,6 +5,7 @@
 //! inference and documentation. It never starts threads, touches files or a GPU, or allocates tiles.
 
 mod cast;
+mod columns;
 mod dtype;
 mod element;
 pub mod math;
@@ -13,6 +14,7 @@ mod promote;
 pub mod reduce;
 
 pub use cast::{cast_kernel, cast_wgsl};
+pub use columns::{Columns, ColumnsMut};
 pub use dtype::{DType, DTypeInfo, Kind};
 pub use element::{Element, Scalar};
 pub use half::{bf16, f16};

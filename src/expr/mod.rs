@@ -4,6 +4,7 @@
 //! written. Nodes are immutable and shared; a node's id is a hash of its content, so equal
 //! expressions are found by id.
 
+mod block;
 mod create;
 mod elementwise;
 mod infer_chunks;
@@ -11,6 +12,7 @@ mod reduce;
 mod structure;
 mod views;
 
+pub use block::{BlockCall, BlockOp, Part, along};
 pub use create::Custom;
 pub(crate) use create::named;
 pub use views::SliceItem;
@@ -61,6 +63,8 @@ pub enum NodeKind {
     Rechunk,
     /// A user's closure on every block of the inputs.
     Custom(Custom),
+    /// An operation on whole blocks of the inputs.
+    Block(Arc<dyn BlockOp>),
 }
 
 /// Labels of the members along a grouped axis.
@@ -141,6 +145,7 @@ impl Expr {
             } => (reduction, axes, group).hash(&mut hasher),
             NodeKind::Custom(custom) => custom.identity().hash(&mut hasher),
             NodeKind::Rechunk => chunks.hash(&mut hasher),
+            NodeKind::Block(op) => format!("{op:?}").hash(&mut hasher),
             NodeKind::Cast | NodeKind::Reshape => {}
         }
         for input in &inputs {
@@ -234,6 +239,7 @@ impl fmt::Debug for Expr {
             NodeKind::Reshape => write!(f, "reshape({args} -> {:?})", self.shape),
             NodeKind::Rechunk => write!(f, "rechunk({args} -> {:?})", self.chunks),
             NodeKind::Custom(custom) => write!(f, "{}({args})", custom.name()),
+            NodeKind::Block(op) => write!(f, "{}({args})", op.name()),
         }
     }
 }

@@ -111,9 +111,11 @@ impl<'a> Lowering<'a> {
                     .ok_or_else(|| Error::invalid("concat of nothing"))?;
                 self.value(part, &shifted(map, *axis, offset))
             }
-            NodeKind::Source(_) | NodeKind::Reduce { .. } | NodeKind::Reshape | NodeKind::Custom(_) => {
-                Err(Error::invalid(format!("the planner lost {expr:?}")))
-            }
+            NodeKind::Source(_)
+            | NodeKind::Reduce { .. }
+            | NodeKind::Reshape
+            | NodeKind::Custom(_)
+            | NodeKind::Block(_) => Err(Error::invalid(format!("the planner lost {expr:?}"))),
         }
     }
 

@@ -12,6 +12,7 @@ mod gate;
 mod mapping;
 mod memory;
 mod memory_source;
+mod patch;
 mod slots;
 mod source;
 mod spill;
@@ -27,6 +28,7 @@ pub use buffer::{Buffer, Pool};
 pub use copy::copy_region;
 pub use memory::{current_rss, default_host_budget, parse_bytes, peak_rss};
 pub use memory_source::MemorySource;
+pub use patch::{Canvas, Patch, dense_from};
 pub use source::{Sink, Source};
 pub(crate) use spill_dir::process_start;
 

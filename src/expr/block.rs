@@ -1,0 +1,209 @@
+//! Block operations: what is computed from whole blocks rather than point by point, such as scans,
+//! windows, sorting, and products of matrices.
+//!
+//! An operation says which part of each operand a block of its result needs, and computes the
+//! block from those parts. Which blocks there are, where parts come from and when they are read is
+//! the planner's business.
+
+use super::{Expr, NodeKind};
+use crate::geometry::{AxisChunks, Chunks, Region, checked_bytes};
+use crate::store::{Patch, dense_from};
+use crate::{Error, Result};
+use bytemuck::Pod;
+use std::fmt;
+use std::sync::Arc;
+use tilewise_kernels::{Columns, ColumnsMut, DType};
+
+/// An operation on blocks. Its `Debug` text holds every parameter: two of the same text are the
+/// same operation.
+pub trait BlockOp: fmt::Debug + Send + Sync {
+    /// Its name, for plans and messages.
+    fn name(&self) -> &str;
+
+    /// The part of an operand that a block of the result needs, within the operand's shape.
+    fn needs(&self, operand: usize, block: &Region) -> Region;
+
+    /// At least the extents of [`BlockOp::needs`] for every block of these extents.
+    fn bound(&self, operand: usize, block: &[usize]) -> Vec<usize>;
+
+    /// Whether blocks must span that axis of the result.
+    fn spans(&self, _axis: usize) -> bool {
+        false
+    }
+
+    /// How far beyond a block its parts reach along an axis, on both sides together: blocks are made
+    /// long in comparison.
+    fn halo(&self, _axis: usize) -> usize {
+        0
+    }
+
+    /// The axis along which blocks run in rising order, each handing a carry to the next.
+    fn carry_axis(&self) -> Option<usize> {
+        None
+    }
+
+    /// Words of the carry for blocks of these extents.
+    fn carry_words(&self, _block: &[usize]) -> usize {
+        0
+    }
+
+    /// Bytes that [`BlockOp::run`] allocates for a block of these extents, at most.
+    fn scratch_bytes(&self, _block: &[usize]) -> usize {
+        0
+    }
+
+    /// Whether the elements of an operand are needed by many blocks, so that it is computed and
+    /// kept first unless it is there already.
+    fn rereads(&self, _operand: usize) -> bool {
+        false
+    }
+
+    /// Whether blocks are exactly the chunks of the result.
+    fn exact_chunks(&self) -> bool {
+        false
+    }
+
+    /// Computes a block.
+    ///
+    /// # Errors
+    /// What the operation meets.
+    fn run(&self, call: BlockCall<'_, '_>) -> Result<()>;
+}
+
+/// The part of an operand that lies in memory.
+#[derive(Clone, Debug)]
+pub struct Part<'a> {
+    /// The bytes that it lies in.
+    pub bytes: &'a [u8],
+    /// The element of its first point.
+    pub offset: usize,
+    /// Elements from one index to the next, per axis; not negative.
+    pub strides: Vec<usize>,
+    /// The region that was asked for.
+    pub region: Region,
+    /// Its dtype.
+    pub dtype: DType,
+}
+
+/// One block to compute.
+#[derive(Debug)]
+pub struct BlockCall<'a, 'b> {
+    /// The parts of the operands.
+    pub operands: &'a [Part<'a>],
+    /// The block of the result.
+    pub block: &'a Region,
+    /// Where it goes; every element must be written.
+    pub out: &'a mut Patch<'b>,
+    /// What the block before handed on; zeros for the first.
+    pub carry: &'a mut [u64],
+}
+
+impl<'a> Part<'a> {
+    /// Columns along `axis`: repeated along `outer`, with all axes from `inner_from` on as
+    /// neighbours, at the index `at` of the other axes.
+    ///
+    /// # Panics
+    /// When `T` is not as large as an element, or the axes from `inner_from` on not contiguous.
+    pub fn columns<T: Pod>(
+        &self,
+        axis: usize,
+        outer: Option<usize>,
+        inner_from: usize,
+        at: &[usize],
+    ) -> Columns<'a, T> {
+        assert_eq!(size_of::<T>(), self.dtype.size(), "elements of another size");
+        let shape = &self.region.shape;
+        assert!(
+            dense_from(shape, &self.strides) <= inner_from,
+            "neighbours that are not contiguous"
+        );
+        let whole = self.bytes.len() / size_of::<T>() * size_of::<T>();
+        let values: &[T] = bytemuck::cast_slice(&self.bytes[..whole]);
+        let others = (0..inner_from).filter(|&a| a != axis && Some(a) != outer);
+        let offset = self.offset + others.map(|a| at[a] * self.strides[a]).sum::<usize>();
+        let (repeats, outer_step) = outer.map_or((1, 0), |o| (shape[o], self.strides[o]));
+        let inner = shape[inner_from..].iter().product();
+        let empty = repeats * shape[axis] * inner == 0;
+        let values = if empty { &[] } else { &values[offset..] };
+        Columns::strided(
+            values,
+            repeats,
+            shape[axis],
+            inner,
+            outer_step,
+            self.strides[axis],
+        )
+    }
+}
+
+/// Calls `work` for all columns along `axis` of a part and of the block made from it, whose other
+/// extents are the same. Parts have contiguous rows along the last axis.
+///
+/// # Errors
+/// What `work` returns.
+pub fn along<T: Pod, U: Pod>(
+    part: &Part<'_>,
+    out: &mut Patch<'_>,
+    axis: usize,
+    mut work: impl FnMut(Columns<'_, T>, ColumnsMut<'_, U>) -> Result<()>,
+) -> Result<()> {
+    let shape = part.region.shape.clone();
+    if shape.contains(&0) || out.shape().contains(&0) {
+        return Ok(());
+    }
+    let dense = dense_from(&shape, &part.strides).max(out.dense_from());
+    let inner_from = dense.max(axis + 1);
+    // The longest of the remaining axes is repeated within a call, the others call by call.
+    let others: Vec<usize> = (0..inner_from).filter(|&a| a != axis).collect();
+    let outer = others.iter().copied().max_by_key(|&a| shape[a]);
+    let turns: Vec<usize> = others.into_iter().filter(|&a| Some(a) != outer).collect();
+    let mut at = vec![0; shape.len()];
+    loop {
+        let from = part.columns::<T>(axis, outer, inner_from, &at);
+        work(from, out.columns::<U>(axis, outer, inner_from, &at))?;
+        let Some(&turn) = turns.iter().rev().find(|&&a| at[a] + 1 < shape[a]) else {
+            return Ok(());
+        };
+        at[turn] += 1;
+        turns.iter().filter(|&&a| a > turn).for_each(|&a| at[a] = 0);
+    }
+}
+
+impl Expr {
+    /// The result of a block operation of that shape, dtype and chunks.
+    ///
+    /// # Errors
+    /// When its size does not fit 64 bits.
+    pub fn block_op(
+        op: Arc<dyn BlockOp>,
+        operands: Vec<Expr>,
+        shape: &[usize],
+        dtype: DType,
+        chunks: Chunks,
+    ) -> Result<Expr> {
+        checked_bytes(shape, dtype.size())?;
+        if chunks.shape() != shape {
+            return Err(Error::invalid(format!(
+                "{}: chunks of {:?} for a result of {shape:?}",
+                op.name(),
+                chunks.shape()
+            )));
+        }
+        // Axes that blocks must span are one chunk.
+        let axes = chunks.axes().iter().enumerate().map(|(axis, chunks)| {
+            if op.spans(axis) {
+                AxisChunks::regular(shape[axis], shape[axis])
+            } else {
+                chunks.clone()
+            }
+        });
+        let chunks = Chunks::new(axes.collect());
+        Ok(Expr::node(
+            NodeKind::Block(op),
+            operands,
+            shape.to_vec(),
+            dtype,
+            chunks,
+        ))
+    }
+}
