@@ -7,8 +7,8 @@ use super::partition::{Partition, Spec, SpecKind, feed_of};
 use super::program::{AxisRole, Output};
 use super::rules::Rewriter;
 use super::stage::{Feed, PlanArray, Stage, StageKind, Variant};
-use super::{Destination, Limits, Plan, Root};
-use crate::expr::{Expr, NodeKind};
+use super::{Destination, Limits, Plan, Root, block};
+use crate::expr::{BlockOp, Expr, NodeKind};
 use crate::geometry::{Chunks, IndexMap, row_major_strides};
 use crate::store::Sink;
 use crate::{Error, Result};
@@ -17,13 +17,13 @@ use std::sync::Arc;
 
 /// Bytes that a task handles when chunks and memory allow: they stay in the outer cache between
 /// the read and the kernel, and a task costs far more than its bookkeeping.
-const TARGET_BYTES: usize = 8 << 20;
+pub(super) const TARGET_BYTES: usize = 8 << 20;
 /// A grid is chosen as if this many tasks ran at once, so that it depends on the budget alone.
-const NOMINAL_WORKERS: usize = 4;
+pub(super) const NOMINAL_WORKERS: usize = 4;
 /// Blocks are not cut below this for the sake of parallelism.
-const SMALL_BYTES: usize = 256 << 10;
+pub(super) const SMALL_BYTES: usize = 256 << 10;
 /// A stage is cut into at least this many tasks, or runs of a reduction, if it is not small.
-const PARALLEL_PARTS: usize = 16;
+pub(super) const PARALLEL_PARTS: usize = 16;
 
 /// See [`Plan::new`].
 pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
@@ -106,6 +106,9 @@ fn note_uses(stages: &[Stage], arrays: &mut [PlanArray]) {
     }
 }
 
+/// An iteration space: its shape, grid, cuts, and variants.
+type Space = (Vec<usize>, Chunks, Vec<Vec<usize>>, Vec<Variant>);
+
 struct Builder {
     feeds: HashMap<u128, Feed>,
     arrays: Vec<PlanArray>,
@@ -116,38 +119,15 @@ impl Builder {
     /// Lowers a spec to a stage with a provisional grid.
     fn add(&mut self, spec: &Spec, roots: &[Expr], wanted: &[Root]) -> Result<()> {
         let id = self.stages.len();
-        let shape = spec.values[0].shape.clone();
-        let map = IndexMap::identity(&shape);
         self.find_feeds(&spec.values);
-        let mut cuts = Cuts::new(&self.feeds, shape.len());
-        spec.values.iter().for_each(|v| cuts.collect(v, &map));
-        let starts: Vec<Vec<usize>> = cuts
-            .starts
-            .iter()
-            .map(|s| [0].into_iter().chain(s.iter().copied()).collect())
-            .collect();
-
-        let parts = Chunks::new(
-            starts
-                .iter()
-                .map(|s| crate::geometry::AxisChunks::regular(s.len(), 1))
-                .collect(),
-        );
-        let variants = (0..parts.count())
-            .map(|n| {
-                let part: Vec<usize> = parts
-                    .block(n)
-                    .iter()
-                    .zip(&starts)
-                    .map(|(&p, s)| s.get(p).copied().unwrap_or(0))
-                    .collect();
-                self.variant(spec, &map, &part)
-            })
-            .collect::<Result<Vec<Variant>>>()?;
-
+        let (shape, grid, starts, variants) = match &spec.kind {
+            SpecKind::Block(_) => self.operands(spec)?,
+            _ => self.parts(spec)?,
+        };
         let kind = match &spec.kind {
             SpecKind::Store => StageKind::Store,
             SpecKind::Custom(custom) => StageKind::Custom(custom.clone()),
+            SpecKind::Block(op) => StageKind::Block(op.clone()),
             SpecKind::Reduce {
                 reductions, group, ..
             } => StageKind::Reduce {
@@ -174,7 +154,7 @@ impl Builder {
         }
         self.stages.push(Stage {
             id,
-            grid: spec.values[0].chunks.clone(),
+            grid,
             shape,
             cuts: starts,
             variants,
@@ -186,6 +166,57 @@ impl Builder {
             self.feeds.insert(made.id(), Feed::Array(array));
         }
         Ok(())
+    }
+
+    /// The iteration space of a stage, its grid, cuts, and a variant per part between cuts.
+    fn parts(&self, spec: &Spec) -> Result<Space> {
+        let shape = spec.values[0].shape.clone();
+        let map = IndexMap::identity(&shape);
+        let mut cuts = Cuts::new(&self.feeds, shape.len());
+        spec.values.iter().for_each(|v| cuts.collect(v, &map));
+        let starts: Vec<Vec<usize>> = cuts
+            .starts
+            .iter()
+            .map(|s| [0].into_iter().chain(s.iter().copied()).collect())
+            .collect();
+
+        let parts = Chunks::new(
+            starts
+                .iter()
+                .map(|s| crate::geometry::AxisChunks::regular(s.len(), 1))
+                .collect(),
+        );
+        let variants = (0..parts.count())
+            .map(|n| {
+                let part: Vec<usize> = parts
+                    .block(n)
+                    .iter()
+                    .zip(&starts)
+                    .map(|(&p, s)| s.get(p).copied().unwrap_or(0))
+                    .collect();
+                self.variant(spec, &map, &part)
+            })
+            .collect::<Result<Vec<Variant>>>()?;
+
+        Ok((shape, spec.values[0].chunks.clone(), starts, variants))
+    }
+
+    /// The same for a block operation: the space is the result's, the variants are the operands.
+    fn operands(&self, spec: &Spec) -> Result<Space> {
+        let made = &spec.makes[0];
+        let operands = spec.values.iter().map(|operand| {
+            let origin = vec![0; operand.rank()];
+            let mut lowering = Lowering::new(&self.feeds, &origin);
+            let reg = lowering.value(operand, &IndexMap::identity(&operand.shape))?;
+            lowering.finish(vec![Output::Store(reg)])
+        });
+        let starts = vec![vec![0]; made.rank()];
+        Ok((
+            made.shape.clone(),
+            made.chunks.clone(),
+            starts,
+            operands.collect::<Result<_>>()?,
+        ))
     }
 
     /// Notes the feeds of sources and reshapes below some expressions.
@@ -235,6 +266,9 @@ impl Builder {
         let Some(mut stage) = self.stages.pop() else {
             return Ok(1);
         };
+        if let StageKind::Block(op) = stage.kind.clone() {
+            return self.fit_blocks(stage, spec, op.as_ref(), sinks, results, limits);
+        }
         let hint = self.hint(&stage, spec, sinks);
         let starts: Vec<_> = stage
             .cuts
@@ -280,6 +314,41 @@ impl Builder {
             }
             limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
             bytes = bytes.min(limit);
+        }
+    }
+
+    /// Chooses the grid of a block operation: as its axes ask, of tasks that fit.
+    fn fit_blocks(
+        &mut self,
+        mut stage: Stage,
+        spec: &Spec,
+        op: &dyn BlockOp,
+        sinks: &[Option<Arc<dyn Sink>>],
+        results: u64,
+        limits: Limits,
+    ) -> Result<usize> {
+        let made = &spec.makes[0];
+        let fixed = memory::pinned_bytes(&stage, &self.arrays) + results;
+        let room = limits.host.saturating_sub(fixed);
+        let mut target = TARGET_BYTES;
+        loop {
+            let extents = block::extents(op, made, target);
+            stage.grid = if op.exact_chunks() {
+                made.chunks.clone()
+            } else {
+                Chunks::regular(&made.shape, &extents)
+            };
+            self.place_arrays(&stage, spec);
+            let terms = memory::task_terms(&stage, &self.arrays, sinks, &stage.grid.largest());
+            let task: u64 = terms.iter().map(|t| t.bytes).sum();
+            let enough = if target > SMALL_BYTES { NOMINAL_WORKERS } else { 1 } as u64;
+            let smallest = op.exact_chunks() || extents == block::extents(op, made, 1);
+            if task * enough <= room || smallest {
+                let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
+                self.stages.push(stage);
+                return Ok(most as usize);
+            }
+            target /= 2;
         }
     }
 
@@ -361,9 +430,12 @@ impl Builder {
                     Some(made) if matches!(made.kind, NodeKind::Rechunk) => {
                         grid::common(&stage.grid, &made.chunks)
                     }
-                    _ => stage.grid.clone(),
+                    _ => match &spec.read_in {
+                        Some(reads) => grid::common(&stage.grid, reads),
+                        None => stage.grid.clone(),
+                    },
                 },
-                StageKind::Custom(_) => stage.grid.clone(),
+                StageKind::Custom(_) | StageKind::Block(_) => stage.grid.clone(),
             };
         }
     }

@@ -29,13 +29,19 @@ impl Plan {
             ..StageCost::default()
         };
         let mut seen: Vec<&Feed> = Vec::new();
-        for input in stage.variants.iter().flat_map(|v| &v.inputs) {
+        let inputs = stage.variants.iter().enumerate();
+        let inputs = inputs.flat_map(|(n, v)| v.inputs.iter().map(move |i| (n, i)));
+        for (number, input) in inputs {
             let base = input.feed.base();
             if seen.iter().any(|f| f.same(base)) {
                 continue;
             }
             seen.push(base);
-            let used: usize = input.map.bound(&stage.shape, &input.shape).iter().product();
+            let used: usize = input
+                .map
+                .bound(&stage.reach(number, &stage.shape), &input.shape)
+                .iter()
+                .product();
             let all = input.shape.iter().product::<usize>().max(1);
             match base {
                 Feed::Source(source) => {
@@ -49,12 +55,8 @@ impl Plan {
             cost.written_bytes += (array.shape.iter().product::<usize>() * array.dtype.size()) as u64;
         }
         let points = stage.shape.iter().product::<usize>() as u64;
-        let ops = stage.variants[0]
-            .program
-            .insts
-            .iter()
-            .filter(|i| matches!(i.action, Action::Op(_)))
-            .count();
+        let insts = stage.variants.first().map_or(&[][..], |v| &v.program.insts);
+        let ops = insts.iter().filter(|i| matches!(i.action, Action::Op(_))).count();
         let folds = if stage.folded().contains(&true) {
             stage.arrays.len()
         } else {
@@ -92,7 +94,9 @@ impl Plan {
             roles(stage)
         );
         for (number, variant) in stage.variants.iter().enumerate() {
-            if stage.variants.len() > 1 {
+            if let StageKind::Block(op) = &stage.kind {
+                let _ = writeln!(out, "  {} of operand {number}:", op.name());
+            } else if stage.variants.len() > 1 {
                 let _ = writeln!(out, "  part {number}:");
             }
             for (n, input) in variant.inputs.iter().enumerate() {

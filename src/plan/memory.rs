@@ -6,7 +6,7 @@
 //! The session reserves exactly these terms, so the proof is an upper bound that is kept.
 
 use super::Limits;
-use super::stage::{Feed, Input, PlanArray, Stage, StageKind};
+use super::stage::{Feed, Input, PlanArray, Stage, StageKind, Variant};
 use crate::geometry::{AxisMap, Region};
 use crate::store::{Pool, Sink};
 use crate::{Error, Result, human_bytes};
@@ -71,6 +71,23 @@ pub(crate) fn lies_in_memory(input: &Input, arrays: &[PlanArray]) -> bool {
     }
 }
 
+/// Whether a block operation can read an operand where it is brought to: nothing is computed, rows
+/// are contiguous, and no step goes back.
+pub(crate) fn rows_in_place(variant: &Variant) -> bool {
+    let [input] = &variant.inputs[..] else {
+        return false;
+    };
+    let inner = variant.program.rank.checked_sub(1);
+    let forward = input.map.axes.iter().all(|m| match m {
+        AxisMap::Fixed(_) => true,
+        AxisMap::Affine { axis, step, .. } => *step >= 1 && (*step == 1 || Some(*axis) != inner),
+        AxisMap::Table { .. } => false,
+    });
+    let innermost =
+        matches!(input.map.axes.last(), Some(AxisMap::Affine { axis, .. }) if Some(*axis) == inner);
+    variant.program.is_load() && forward && (innermost || inner.is_none())
+}
+
 /// Whether picks along an axis behind the first are gathered piece by piece through a second buffer.
 fn gathers_inside(input: &Input) -> bool {
     input.map.axes.iter().skip(1).any(|m| match m {
@@ -96,10 +113,16 @@ pub(crate) fn task_terms(
     let points: usize = block.iter().product();
     let mut inputs = 0u64;
     let mut readers = 0u64;
-    for variant in &stage.variants {
+    let together = matches!(stage.kind, StageKind::Block(_));
+    for (number, variant) in stage.variants.iter().enumerate() {
         let mut copied = 0u64;
+        let reach = stage.reach(number, block);
+        if together && !rows_in_place(variant) {
+            let value = variant.program.insts[variant.program.outputs[0].value()].dtype;
+            copied += Pool::held_bytes(reach.iter().product::<usize>() * value.size());
+        }
         for input in variant.inputs.iter().filter(|i| !lies_in_memory(i, arrays)) {
-            let bound = input.map.bound(block, &input.shape);
+            let bound = input.map.bound(&reach, &input.shape);
             let bytes = bound.iter().product::<usize>() * input.dtype.size();
             copied += Pool::held_bytes(bytes);
             if gathers_inside(input) {
@@ -119,7 +142,12 @@ pub(crate) fn task_terms(
                 Feed::Reshaped { .. } => {}
             }
         }
-        inputs = inputs.max(copied);
+        // Operands are held together, variants one at a time.
+        inputs = if together {
+            inputs + copied
+        } else {
+            inputs.max(copied)
+        };
     }
     let mut outputs = 0u64;
     let mut writers = 0u64;
@@ -151,7 +179,12 @@ pub(crate) fn task_terms(
             }
         }
     }
+    let beside = match &stage.kind {
+        StageKind::Block(op) => (op.scratch_bytes(block) + 8 * op.carry_words(block)) as u64,
+        _ => 0,
+    };
     [
+        ("block operation", beside),
         ("input buffers", inputs),
         ("readers", readers),
         ("output blocks", outputs),

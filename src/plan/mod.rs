@@ -4,6 +4,7 @@
 //! (`partition`) → fused programs (`lower`) → block grids (`grid`) → the proof (`memory`).
 //! A plan's size follows the expressions, never the tiles.
 
+mod block;
 mod build;
 mod explain;
 mod grid;
@@ -19,7 +20,7 @@ pub use memory::{MemoryProof, StageMemory, Term};
 pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use grid::block_extents;
-pub(crate) use memory::lies_in_memory;
+pub(crate) use memory::{lies_in_memory, rows_in_place};
 
 use crate::expr::Expr;
 use crate::store::Sink;

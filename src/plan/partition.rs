@@ -9,10 +9,11 @@
 
 use super::program::AxisRole;
 use super::stage::Feed;
-use crate::expr::{Custom, Expr, Group, NodeKind};
+use crate::expr::{BlockOp, Custom, Expr, Group, NodeKind};
 use crate::geometry::{AxisMap, Chunks};
 use crate::store::Source;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use tilewise_kernels::Reduction;
 
 /// A stage before lowering.
@@ -28,6 +29,8 @@ pub(crate) struct Spec {
     pub makes: Vec<Expr>,
     /// Why it is a stage.
     pub reason: &'static str,
+    /// The blocks in which a later stage reads it, where they should not cut tiles.
+    pub read_in: Option<Chunks>,
 }
 
 /// What a stage does with its values.
@@ -43,6 +46,8 @@ pub(crate) enum SpecKind {
     },
     /// Hands them to a closure.
     Custom(Custom),
+    /// Hands parts of each, which have shapes of their own, to a block operation.
+    Block(Arc<dyn BlockOp>),
 }
 
 /// Splits graphs into stage specs.
@@ -80,7 +85,42 @@ impl Partition {
             values: vec![expr.clone()],
             makes: vec![expr.clone()],
             reason,
+            read_in: None,
         });
+    }
+
+    /// Stores those operands of a block operation that its blocks could not compute for
+    /// themselves, or only many times over; returns the depth at which all are there.
+    fn prepare(&mut self, expr: &Expr, op: &dyn BlockOp, mut depth: usize) -> usize {
+        for (number, operand) in expr.inputs.iter().enumerate() {
+            if self.is_array(operand) || operand.is_empty() {
+                continue;
+            }
+            let outside = matches!(operand.kind, NodeKind::Source(_));
+            let reads = Chunks::regular(
+                &operand.shape,
+                &op.bound(
+                    number,
+                    &super::block::extents(op, expr, super::build::TARGET_BYTES),
+                ),
+            );
+            let reason = if redecodes(operand, &reads) {
+                "rechunk of a compressed source"
+            } else if !outside && holds_concat(operand) {
+                "concatenated for whole blocks"
+            } else if op.rereads(number) && costs_more_than_a_load(operand) {
+                "needed by many blocks"
+            } else {
+                continue;
+            };
+            self.store(operand, depth, reason);
+            if let Some(spec) = self.specs.last_mut() {
+                spec.read_in = Some(reads);
+            }
+        }
+        let made = expr.inputs.iter().filter_map(|i| self.depths.get(&i.id()));
+        depth = made.copied().max().unwrap_or(0).max(depth);
+        depth
     }
 
     fn push(&mut self, spec: Spec) {
@@ -115,6 +155,7 @@ impl Partition {
                     values,
                     makes,
                     reason: "reduction",
+                    read_in: None,
                 });
                 depth += 1;
             }
@@ -127,6 +168,19 @@ impl Partition {
                     values,
                     makes,
                     reason: "user closure",
+                    read_in: None,
+                });
+                depth += 1;
+            }
+            NodeKind::Block(op) => {
+                depth = self.prepare(expr, op.as_ref(), depth);
+                self.push(Spec {
+                    depth,
+                    kind: SpecKind::Block(op.clone()),
+                    values: expr.inputs.clone(),
+                    makes: vec![expr.clone()],
+                    reason: "whole blocks",
+                    read_in: None,
                 });
                 depth += 1;
             }
@@ -210,7 +264,7 @@ impl Spec {
 /// Whether two specs can run as one stage over one read of a common source.
 fn shares_pass(a: &Spec, b: &Spec) -> bool {
     let kinds = match (&a.kind, &b.kind) {
-        (SpecKind::Store, SpecKind::Store) => a.reason == b.reason,
+        (SpecKind::Store, SpecKind::Store) => a.reason == b.reason && a.read_in == b.read_in,
         (
             SpecKind::Reduce {
                 axes: x, group: g, ..
@@ -246,7 +300,7 @@ fn leaves(exprs: &[Expr]) -> Vec<u128> {
     walk(exprs, |expr| {
         let leaf = matches!(
             expr.kind,
-            NodeKind::Source(_) | NodeKind::Reduce { .. } | NodeKind::Custom(_)
+            NodeKind::Source(_) | NodeKind::Reduce { .. } | NodeKind::Custom(_) | NodeKind::Block(_)
         );
         if leaf {
             out.push(expr.id());
@@ -263,7 +317,7 @@ fn holds_concat(expr: &Expr) -> bool {
         found |= matches!(expr.kind, NodeKind::Concat { .. });
         let barrier = matches!(
             expr.kind,
-            NodeKind::Reduce { .. } | NodeKind::Custom(_) | NodeKind::Reshape
+            NodeKind::Reduce { .. } | NodeKind::Custom(_) | NodeKind::Block(_) | NodeKind::Reshape
         );
         !found && !barrier
     });

@@ -96,6 +96,17 @@ impl Output {
 }
 
 impl Program {
+    /// Whether it stores the elements of its one input as they are.
+    pub fn is_load(&self) -> bool {
+        matches!(
+            self.insts[..],
+            [Inst {
+                action: Action::Load(0),
+                ..
+            }]
+        ) && self.outputs == [Output::Store(0)]
+    }
+
     /// Checks what every user of a program relies on: arguments come first, dtypes are those of
     /// the signatures, axes are in range. A failure is a defect of the planner.
     ///

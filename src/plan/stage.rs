@@ -1,7 +1,7 @@
 //! Stages: fused programs over a block grid, and the arrays between them.
 
 use super::program::{AxisRole, Program};
-use crate::expr::Custom;
+use crate::expr::{BlockOp, Custom};
 use crate::geometry::{Chunks, IndexMap};
 use crate::store::Source;
 use std::sync::Arc;
@@ -67,6 +67,10 @@ pub enum StageKind {
     },
     /// The outputs are handed to a user's closure, which gives the stage's one array.
     Custom(Custom),
+    /// Parts of the operands are handed to a block operation, which gives the stage's one array.
+    /// The iteration space is that array's; there is one variant per operand, over the operand's
+    /// own space, with one output.
+    Block(Arc<dyn BlockOp>),
 }
 
 /// A fused stage.
@@ -146,6 +150,14 @@ impl Stage {
             number = number * starts.len() + starts.partition_point(|s| s <= at).saturating_sub(1);
         }
         &self.variants[number]
+    }
+
+    /// The extents over which variant `number` runs, at most, for blocks of these extents.
+    pub fn reach(&self, number: usize, block: &[usize]) -> Vec<usize> {
+        match &self.kind {
+            StageKind::Block(op) => op.bound(number, block),
+            _ => block.to_vec(),
+        }
     }
 
     /// Per axis, whether its blocks are folded into one state rather than kept apart.

@@ -6,6 +6,7 @@
 mod array;
 mod array_ops;
 mod array_shape;
+mod blocks;
 mod config;
 mod event;
 mod fetch;
@@ -25,7 +26,7 @@ pub use report::{Report, StageReport};
 
 use crate::expr::Expr;
 use crate::plan::{Destination, Limits, Plan, Root};
-use crate::store::{Reservation, Sink, TileKey, TileStore, peak_rss};
+use crate::store::{Canvas, Reservation, Sink, TileKey, TileStore, peak_rss};
 use crate::{Error, Result};
 use event::Ear;
 use kept::KeptTiles;
@@ -296,6 +297,11 @@ impl Session {
         inner.store.allow(plan.memory.host, inner.config.host_budget());
         let result_bytes: usize = results.iter().flatten().map(|r| r.len()).sum();
         let _results = inner.store.reserve("results", result_bytes as u64)?;
+        let canvases = results.into_iter().zip(roots).map(|(result, root)| {
+            let canvas = |bytes| Canvas::new(bytes, &root.expr.shape, root.expr.dtype.size());
+            result.map(canvas).transpose()
+        });
+        let canvases = canvases.collect::<Result<Vec<_>>>()?;
         let keys: Vec<u64> = plan
             .arrays
             .iter()
@@ -313,7 +319,7 @@ impl Session {
             pool: &inner.pool,
             cpu: inner.devices.cpu(),
             keys: keys.clone(),
-            results: results.into_iter().map(|r| r.map(Mutex::new)).collect(),
+            results: canvases,
             counters: Counters::default(),
             cancelled: &inner.cancelled,
             ear: &inner.ear,

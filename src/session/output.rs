@@ -1,12 +1,37 @@
 //! Handing on a finished block: to the caller's memory, to sinks, to the store as tiles.
+//!
+//! What goes to the caller alone is computed where it will lie ([`place`]); everything else is
+//! computed into a buffer of the budget and handed on by [`deliver`].
 
 use super::run::Run;
 use crate::Result;
 use crate::geometry::Region;
 use crate::plan::{ArrayId, Destination};
-use crate::store::{Buffer, Origin, TileKey, copy_region};
-use std::sync::PoisonError;
+use crate::store::{Buffer, Origin, Patch, TileKey, copy_region};
 use std::sync::atomic::Ordering;
+
+/// The caller's memory for `block` of an array that goes nowhere else, if it is aligned.
+pub(super) fn place<'a>(run: &'a Run<'_>, array: ArrayId, block: &Region) -> Result<Option<Patch<'a>>> {
+    let made = &run.plan.arrays[array];
+    let &[root] = &made.roots[..] else {
+        return Ok(None);
+    };
+    match (&run.plan.destinations[root], &run.results[root]) {
+        (Destination::Result, Some(result)) if !made.stored => {
+            let patch = result.claim(block)?;
+            Ok(patch.is_aligned().then_some(patch))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Counts a block that was computed where it lies.
+pub(super) fn placed(run: &Run<'_>, array: ArrayId, block: &Region) {
+    let bytes = block.len() * run.plan.arrays[array].dtype.size();
+    run.counters
+        .written_bytes
+        .fetch_add(bytes as u64, Ordering::Relaxed);
+}
 
 /// Hands on `block` of an array.
 pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffer) -> Result<()> {
@@ -15,22 +40,12 @@ pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffe
     run.counters
         .written_bytes
         .fetch_add(data.len() as u64, Ordering::Relaxed);
-    let whole = Region::whole(&block.shape);
     for &root in &made.roots {
         match &run.plan.destinations[root] {
             Destination::Sink(sink) => sink.write(block, &data)?,
             Destination::Result => {
                 if let Some(result) = &run.results[root] {
-                    let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
-                    copy_region(
-                        &data,
-                        &block.shape,
-                        &whole,
-                        &mut result,
-                        &made.shape,
-                        &block.start,
-                        size,
-                    );
+                    result.claim(block)?.fill_from(&data);
                 }
             }
             Destination::Keep => {}

@@ -9,7 +9,7 @@ use super::run::Placement;
 use crate::device::Device;
 use crate::device::cpu::Cpu;
 use crate::device::gpu::{Gpu, Options, adapters, first_hardware, may_have_hardware};
-use crate::plan::{Plan, Stage};
+use crate::plan::{Plan, Stage, StageKind};
 use crate::{Error, Result};
 use std::sync::{Arc, OnceLock};
 
@@ -98,6 +98,11 @@ impl Devices {
                 words: format!("{}{why}", self.cpu.name()),
             }
         };
+        if let StageKind::Block(op) = &stage.kind
+            && self.choice != DeviceChoice::Cpu
+        {
+            return on_cpu(format!("{} runs on the CPU only", op.name()));
+        }
         if self.choice == DeviceChoice::Auto {
             let (cpu, gpu) = self.estimate(plan, stage);
             if cpu < SMALL_SECONDS {

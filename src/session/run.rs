@@ -7,10 +7,11 @@
 use super::event::{Ear, Event};
 use super::next_use::NextUse;
 use super::report::StageReport;
-use super::{fetch, fold, output};
+use super::{blocks, fetch, fold, output};
 use crate::device::{Device, OutMut, Task};
-use crate::plan::{Plan, Stage, StageKind};
-use crate::store::{Buffer, TileKey, TileStore};
+use crate::geometry::Region;
+use crate::plan::{Plan, Stage, StageKind, Variant};
+use crate::store::{Buffer, Canvas, Patch, TileKey, TileStore};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,7 +43,7 @@ pub(super) struct Run<'a> {
     /// The store's number of each array.
     pub keys: Vec<u64>,
     /// Where roots that are handed to the caller go, by root.
-    pub results: Vec<Option<Mutex<&'a mut [u8]>>>,
+    pub results: Vec<Option<Canvas<'a>>>,
     pub counters: Counters,
     pub cancelled: &'a AtomicBool,
     pub ear: &'a Ear,
@@ -101,6 +102,7 @@ impl Run<'_> {
         let workers = self.plan.memory.stages[stage.id].workers;
         let items = match &stage.kind {
             StageKind::Reduce { .. } => fold::item_count(stage),
+            StageKind::Block(op) => blocks::item_count(stage, op.as_ref()),
             _ => stage.grid.count(),
         };
         self.next_use.enter(stage.id, items as u64);
@@ -112,6 +114,7 @@ impl Run<'_> {
         self.parallel(workers, items, |item| {
             match &stage.kind {
                 StageKind::Reduce { .. } => fold::run_item(self, stage, placement, &folds, item)?,
+                StageKind::Block(op) => blocks::run_item(self, stage, placement, op.as_ref(), item)?,
                 _ => self.store_task(stage, placement, item)?,
             }
             self.next_use.advance();
@@ -224,45 +227,90 @@ impl Run<'_> {
             return Ok(());
         }
         let variant = stage.variant(&block.start);
-        let program = &variant.program;
-        let mut values: Vec<Buffer> = program
-            .outputs
-            .iter()
-            .map(|out| {
-                self.store.take(
-                    "output blocks",
-                    block.len() * program.insts[out.value()].dtype.size(),
-                )
-            })
-            .collect::<Result<_>>()?;
-        {
-            let (held, bindings) = fetch::inputs(self, variant, &block)?;
-            let buffers: Vec<&[u8]> = held.iter().map(fetch::Held::bytes).collect();
-            let task = Task {
-                program,
-                shape: &block.shape,
-                origin: &block.start,
-                buffers: &buffers,
-                bindings: &bindings,
-                labels: None,
+        let stores = matches!(stage.kind, StageKind::Store);
+        let mut values = Vec::with_capacity(variant.program.outputs.len());
+        for (number, out) in variant.program.outputs.iter().enumerate() {
+            let size = variant.program.insts[out.value()].dtype.size();
+            let place = match stage.arrays.get(number) {
+                Some(&array) if stores => output::place(self, array, &block)?,
+                _ => None,
             };
-            let mut outputs: Vec<OutMut<'_>> = values.iter_mut().map(|b| OutMut::Store(b)).collect();
-            self.execute(stage, placement, &task, &mut outputs)?;
+            values.push(Value::new(self, place, block.len() * size)?);
         }
+        self.compute(stage, placement, variant, &block, &mut values)?;
         if let StageKind::Custom(custom) = &stage.kind {
             let array = stage.arrays[0];
             let mut out = self.store.take(
                 "output blocks",
                 block.len() * self.plan.arrays[array].dtype.size(),
             )?;
-            let inputs: Vec<&[u8]> = values.iter().map(|b| &**b).collect();
+            let inputs: Vec<&[u8]> = values.iter().map(Value::bytes).collect();
             custom.run(&inputs, &block.shape, &block.start, &mut out)?;
             drop(values);
             return output::deliver(self, array, &block, out);
         }
-        for (&array, buffer) in stage.arrays.iter().zip(values) {
-            output::deliver(self, array, &block, buffer)?;
+        for (&array, value) in stage.arrays.iter().zip(values) {
+            match value {
+                Value::Buffer(buffer) => output::deliver(self, array, &block, buffer)?,
+                Value::Place(_) => output::placed(self, array, &block),
+            }
         }
         Ok(())
+    }
+
+    /// Computes a variant over a block into values that are as long.
+    pub fn compute(
+        &self,
+        stage: &Stage,
+        placement: &Placement,
+        variant: &Variant,
+        block: &Region,
+        values: &mut [Value<'_>],
+    ) -> Result<()> {
+        let (held, bindings) = fetch::inputs(self, variant, block)?;
+        let buffers: Vec<&[u8]> = held.iter().map(fetch::Held::bytes).collect();
+        let task = Task {
+            program: &variant.program,
+            shape: &block.shape,
+            origin: &block.start,
+            buffers: &buffers,
+            bindings: &bindings,
+            labels: None,
+        };
+        let mut outputs: Vec<OutMut<'_>> = values.iter_mut().map(|v| OutMut::Store(v.bytes_mut())).collect();
+        self.execute(stage, placement, &task, &mut outputs)
+    }
+}
+
+/// Where a task puts a value.
+pub(super) enum Value<'a> {
+    /// A buffer of the budget.
+    Buffer(Buffer),
+    /// The caller's memory, contiguous.
+    Place(Patch<'a>),
+}
+
+impl<'a> Value<'a> {
+    /// The place where it is contiguous, else a buffer of `bytes`.
+    fn new(run: &Run<'_>, place: Option<Patch<'a>>, bytes: usize) -> Result<Value<'a>> {
+        match place.filter(|patch| patch.dense_from() == 0) {
+            Some(patch) => Ok(Value::Place(patch)),
+            None => run.store.take("output blocks", bytes).map(Value::Buffer),
+        }
+    }
+
+    /// Its bytes, if they are a buffer's.
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Value::Buffer(buffer) => buffer,
+            Value::Place(_) => &[],
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Value::Buffer(buffer) => buffer,
+            Value::Place(patch) => patch.bytes_mut().unwrap_or_default(),
+        }
     }
 }

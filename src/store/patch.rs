@@ -202,6 +202,50 @@ impl<'a> Patch<'a> {
         dense_from(&self.shape, &self.strides)
     }
 
+    /// All bytes of it as one slice, where it is contiguous.
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        if self.dense_from() > 0 && !self.shape.contains(&0) {
+            return None;
+        }
+        let len: usize = self.shape.iter().product::<usize>() * self.size;
+        // SAFETY: the elements follow each other and are inside the claimed block.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.base, len) })
+    }
+
+    /// Whether the memory is aligned to its elements.
+    pub fn is_aligned(&self) -> bool {
+        (self.base as usize).is_multiple_of(self.size)
+    }
+
+    /// Copies a dense row-major block of its extents into it.
+    ///
+    /// # Panics
+    /// When `bytes` is not that long.
+    pub fn fill_from(&mut self, bytes: &[u8]) {
+        let dense = self.dense_from();
+        let run = self.shape[dense..].iter().product::<usize>() * self.size;
+        assert_eq!(bytes.len(), self.shape.iter().product::<usize>() * self.size);
+        if bytes.is_empty() {
+            return;
+        }
+        let mut at = vec![0; dense];
+        for from in bytes.chunks_exact(run) {
+            let offset: usize = at.iter().zip(&self.strides).map(|(i, k)| i * k).sum();
+            // SAFETY: each run is inside the claimed block and is ours; `from` is as long and is
+            // memory of another borrow.
+            unsafe {
+                std::ptr::copy_nonoverlapping(from.as_ptr(), self.base.add(offset * self.size), run);
+            }
+            for axis in (0..dense).rev() {
+                at[axis] += 1;
+                if at[axis] < self.shape[axis] {
+                    break;
+                }
+                at[axis] = 0;
+            }
+        }
+    }
+
     fn check<T>(&self) {
         assert_eq!(size_of::<T>(), self.size, "elements of another size");
     }
@@ -265,6 +309,21 @@ mod tests {
         drop(canvas);
         assert_eq!(values[..2], [1, 1]);
         assert_eq!(values.iter().sum::<u32>(), 2 + 4 + 18);
+    }
+
+    #[test]
+    fn dense_blocks_are_copied_in() {
+        let mut values = vec![0u16; 12];
+        let canvas = Canvas::new(bytemuck::cast_slice_mut(&mut values), &[3, 4], 2).unwrap();
+        let mut patch = canvas.claim(&Region::new(vec![1, 1], vec![2, 2])).unwrap();
+        assert!(patch.bytes_mut().is_none() && patch.is_aligned());
+        patch.fill_from(bytemuck::cast_slice(&[1u16, 2, 3, 4]));
+        drop(patch);
+        let mut rows = canvas.claim(&Region::new(vec![0, 0], vec![1, 4])).unwrap();
+        rows.bytes_mut().unwrap().fill(1);
+        drop(rows);
+        drop(canvas);
+        assert_eq!(values, [257, 257, 257, 257, 0, 1, 2, 0, 0, 3, 4, 0]);
     }
 
     #[test]
