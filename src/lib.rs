@@ -11,6 +11,7 @@ pub mod expr;
 pub mod geometry;
 pub mod io;
 pub mod labelled;
+pub mod measure;
 pub mod plan;
 pub mod session;
 pub mod store;

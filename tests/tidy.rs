@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, in order: a room imports only from rooms before it. `error` is no room but
 /// the one type that all of them return, so it stands first.
-const ROOMS: [&str; 10] = [
-    "error", "geometry", "store", "io", "expr", "plan", "device", "session", "labelled", "bin",
+const ROOMS: [&str; 11] = [
+    "error", "geometry", "store", "io", "expr", "plan", "device", "session", "labelled", "measure", "bin",
 ];
 
 /// Where `unsafe` may stand.

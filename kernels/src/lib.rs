@@ -8,6 +8,7 @@ mod cast;
 mod columns;
 mod dtype;
 mod element;
+pub mod limits;
 pub mod math;
 pub mod ops;
 mod promote;

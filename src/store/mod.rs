@@ -6,8 +6,10 @@
 
 mod budget;
 mod buffer;
+mod clock;
 mod copy;
 mod evict;
+mod fresh_pages;
 mod gate;
 mod mapping;
 mod memory;
@@ -25,7 +27,9 @@ pub mod conformance;
 
 pub use budget::{Budget, Reservation, Tier};
 pub use buffer::{Buffer, Pool};
+pub use clock::cpu_seconds;
 pub use copy::copy_region;
+pub use fresh_pages::touch_fresh_pages;
 pub use memory::{current_rss, default_host_budget, parse_bytes, peak_rss};
 pub use memory_source::MemorySource;
 pub use patch::{Canvas, Patch, dense_from};

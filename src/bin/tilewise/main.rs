@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the input or the expression is wrong, 2 the command line is, 3 the machine
 //! failed, 130 interrupted.
 
+mod bench;
 mod devices;
 mod eval;
 mod explain;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(args),
         Command::Devices(args) => devices::devices(args),
         Command::Sample(args) => sample::sample(args),
+        Command::Bench(args) => bench::bench(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -25,6 +25,8 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Write a realistic synthetic climate file
     Sample(SampleArgs),
+    /// Measure this machine's limits, and the kernels against them
+    Bench(BenchArgs),
 }
 
 /// `tilewise info`.
@@ -94,6 +96,56 @@ pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `tilewise bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// What to measure
+    #[command(subcommand)]
+    pub what: BenchCommand,
+}
+
+/// What `tilewise bench` measures.
+#[derive(Subcommand, Debug)]
+pub enum BenchCommand {
+    /// Memory, arithmetic and disk, and every CPU kernel family beside them; all answers are checked
+    Cpu(BenchCpuArgs),
+}
+
+/// `tilewise bench cpu`.
+#[derive(Args, Debug)]
+pub struct BenchCpuArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write the JSON to this file too
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Bytes of one large array, as in 2GiB; by default 256MiB. A family holds up to five of them
+    #[arg(long, value_name = "SIZE")]
+    pub size: Option<String>,
+    /// Worker threads; by default one per core
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Only rows whose name contains one of these texts, as in reduce,limit; --list shows the names
+    #[arg(long, value_name = "TEXT,...")]
+    pub only: Option<String>,
+    /// Turns of each that are counted; figures are their medians. By default 7
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: Option<u32>,
+    /// Small arrays and one turn: whether everything works, not how fast
+    #[arg(long)]
+    pub quick: bool,
+    /// The folder whose disk is measured; by default the system's for temporary files
+    #[arg(long, value_name = "DIR")]
+    pub spill_dir: Option<PathBuf>,
+    /// List what can be measured
+    #[arg(long)]
+    pub list: bool,
+    /// Say nothing of the progress
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// How inputs are opened.

@@ -25,11 +25,7 @@ pub fn session(args: &RunArgs) -> Result<Session> {
             args.device
         ))
     })?;
-    if let Some(threads) = args.threads.filter(|n| !(1..=MOST_THREADS).contains(n)) {
-        return Err(Error::invalid(format!(
-            "--threads {threads} is not within 1 to {MOST_THREADS}"
-        )));
-    }
+    check_threads(args.threads)?;
     // Opening a GPU takes a while; an interrupt before there is a session just ends the process.
     let opened: Arc<OnceLock<Session>> = Arc::default();
     let interrupted = opened.clone();
@@ -54,6 +50,17 @@ pub fn session(args: &RunArgs) -> Result<Session> {
     })?;
     let _ = opened.set(session.clone());
     Ok(session)
+}
+
+/// # Errors
+/// A number of threads that no machine has.
+pub fn check_threads(threads: Option<usize>) -> Result<()> {
+    match threads.filter(|n| !(1..=MOST_THREADS).contains(n)) {
+        Some(threads) => Err(Error::invalid(format!(
+            "--threads {threads} is not within 1 to {MOST_THREADS}"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Listens to a session's events for a bar (where `bar`, on a terminal) and a trace.

@@ -1,0 +1,25 @@
+//! The table of kernel families: one record each, by group.
+
+mod anomalies;
+mod elementwise;
+mod moves;
+mod numeric;
+mod reductions;
+mod scheduler;
+mod stencils;
+
+use super::family::Family;
+
+/// Every family, in the order of the table.
+pub fn all() -> impl Iterator<Item = &'static Family> {
+    const GROUPS: [&[Family]; 7] = [
+        elementwise::FAMILIES,
+        reductions::FAMILIES,
+        anomalies::FAMILIES,
+        stencils::FAMILIES,
+        moves::FAMILIES,
+        numeric::FAMILIES,
+        scheduler::FAMILIES,
+    ];
+    GROUPS.into_iter().flatten()
+}
