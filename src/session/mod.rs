@@ -7,6 +7,7 @@ mod array;
 mod array_ops;
 mod array_shape;
 mod blocks;
+mod closure;
 mod config;
 mod event;
 mod fetch;
@@ -163,11 +164,12 @@ impl Session {
 
     /// What the last run did.
     pub fn last_report(&self) -> Option<Report> {
-        self.inner
-            .last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let last = self.inner.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // The most that the process ever held; asking the system costs more than a small run.
+        last.clone().map(|report| Report {
+            rss_peak: peak_rss(),
+            ..report
+        })
     }
 
     /// The plan of some arrays handed to memory, without running it.
@@ -342,7 +344,7 @@ impl Session {
             host_budget: inner.config.host_budget(),
             host_proved: plan.memory.host + inner.gpu_memory.bytes(),
             host_peak: inner.store.budget().peak(),
-            rss_peak: peak_rss(),
+            rss_peak: None,
             gpu_peak: inner.devices.gpu_peak(),
             spilled_bytes: after.spilled - before.spilled,
             loaded_bytes: after.loaded - before.loaded,

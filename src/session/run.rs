@@ -7,10 +7,10 @@
 use super::event::{Ear, Event};
 use super::next_use::NextUse;
 use super::report::StageReport;
-use super::{blocks, fetch, fold, output};
+use super::{blocks, closure, fetch, fold, output};
 use crate::device::{Device, OutMut, Task};
 use crate::geometry::Region;
-use crate::plan::{Plan, Stage, StageKind, Variant};
+use crate::plan::{ArrayId, Plan, Stage, StageKind, Variant};
 use crate::store::{Buffer, Canvas, Patch, TileKey, TileStore};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -115,7 +115,8 @@ impl Run<'_> {
             match &stage.kind {
                 StageKind::Reduce { .. } => fold::run_item(self, stage, placement, &folds, item)?,
                 StageKind::Block(op) => blocks::run_item(self, stage, placement, op.as_ref(), item)?,
-                _ => self.store_task(stage, placement, item)?,
+                StageKind::Custom(custom) => closure::run_item(self, stage, placement, custom, item)?,
+                StageKind::Store => self.store_task(stage, placement, item)?,
             }
             self.next_use.advance();
             self.tell(&Event::TaskEnded {
@@ -220,40 +221,25 @@ impl Run<'_> {
         }
     }
 
-    /// One task of a stage that stores its values or hands them to a closure.
+    /// One task of a stage that stores its values.
     fn store_task(&self, stage: &Stage, placement: &Placement, number: usize) -> Result<()> {
         let block = stage.grid.region(&stage.grid.block(number));
         if block.is_empty() {
             return Ok(());
         }
         let variant = stage.variant(&block.start);
-        let stores = matches!(stage.kind, StageKind::Store);
         let mut values = Vec::with_capacity(variant.program.outputs.len());
         for (number, out) in variant.program.outputs.iter().enumerate() {
             let size = variant.program.insts[out.value()].dtype.size();
             let place = match stage.arrays.get(number) {
-                Some(&array) if stores => output::place(self, array, &block)?,
-                _ => None,
+                Some(&array) => output::place(self, array, &block)?,
+                None => None,
             };
-            values.push(Value::new(self, place, block.len() * size)?);
+            values.push(Value::new(self, place, "output blocks", block.len() * size)?);
         }
         self.compute(stage, placement, variant, &block, &mut values)?;
-        if let StageKind::Custom(custom) = &stage.kind {
-            let array = stage.arrays[0];
-            let mut out = self.store.take(
-                "output blocks",
-                block.len() * self.plan.arrays[array].dtype.size(),
-            )?;
-            let inputs: Vec<&[u8]> = values.iter().map(Value::bytes).collect();
-            custom.run(&inputs, &block.shape, &block.start, &mut out)?;
-            drop(values);
-            return output::deliver(self, array, &block, out);
-        }
         for (&array, value) in stage.arrays.iter().zip(values) {
-            match value {
-                Value::Buffer(buffer) => output::deliver(self, array, &block, buffer)?,
-                Value::Place(_) => output::placed(self, array, &block),
-            }
+            value.hand_on(self, array, &block)?;
         }
         Ok(())
     }
@@ -292,25 +278,42 @@ pub(super) enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// The place where it is contiguous, else a buffer of `bytes`.
-    fn new(run: &Run<'_>, place: Option<Patch<'a>>, bytes: usize) -> Result<Value<'a>> {
+    pub fn new(
+        run: &Run<'_>,
+        place: Option<Patch<'a>>,
+        consumer: &'static str,
+        bytes: usize,
+    ) -> Result<Value<'a>> {
         match place.filter(|patch| patch.dense_from() == 0) {
             Some(patch) => Ok(Value::Place(patch)),
-            None => run.store.take("output blocks", bytes).map(Value::Buffer),
+            None => run.store.take(consumer, bytes).map(Value::Buffer),
         }
     }
 
     /// Its bytes, if they are a buffer's.
-    fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Value::Buffer(buffer) => buffer,
             Value::Place(_) => &[],
         }
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
+    /// Its bytes, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
             Value::Buffer(buffer) => buffer,
             Value::Place(patch) => patch.bytes_mut().unwrap_or_default(),
+        }
+    }
+
+    /// Hands it on as `block` of an array.
+    pub fn hand_on(self, run: &Run<'_>, array: ArrayId, block: &Region) -> Result<()> {
+        match self {
+            Value::Buffer(buffer) => output::deliver(run, array, block, buffer),
+            Value::Place(_) => {
+                output::placed(run, array, block);
+                Ok(())
+            }
         }
     }
 }
