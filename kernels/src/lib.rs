@@ -8,11 +8,13 @@ mod cast;
 mod columns;
 mod dtype;
 mod element;
+pub mod gemm;
 pub mod limits;
 pub mod math;
 pub mod ops;
 mod promote;
 pub mod reduce;
+mod strided;
 
 pub use cast::{cast_kernel, cast_wgsl};
 pub use columns::{Columns, ColumnsMut};
@@ -22,3 +24,4 @@ pub use half::{bf16, f16};
 pub use ops::{Isa, Op, OpDef, Signature, StripFn};
 pub use promote::{Literal, float_of, promote, promote_weak};
 pub use reduce::{ReduceKind, Reduction};
+pub use strided::{Strided, StridedMut};
