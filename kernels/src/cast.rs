@@ -25,7 +25,8 @@ impl<A: crate::Element + Convert<B>, B: crate::Element> Map<(A,)> for Cast<B> {
 }
 
 /// The conversion of one element.
-trait Convert<B> {
+pub(crate) trait Convert<B> {
+    /// The element in the other type.
     fn convert(self) -> B;
 }
 

@@ -216,6 +216,24 @@ impl<'a, T> ColumnsMut<'a, T> {
         // SAFETY: the column's rows of one element follow each other and are all ours.
         Some(unsafe { std::slice::from_raw_parts_mut(self.base.add(o * self.outer_step), self.len) })
     }
+
+    /// The columns from `o` on where they are contiguous.
+    ///
+    /// # Panics
+    /// When there are not so many columns.
+    #[inline]
+    pub(crate) fn lanes<const L: usize>(&mut self, o: usize) -> Option<[&mut [T]; L]> {
+        let contiguous = self.inner == 1 && (self.len_step == 1 || self.len <= 1);
+        if !contiguous || self.len == 0 {
+            return None;
+        }
+        assert!(o + L <= self.outer, "columns {o} to {} of {}", o + L, self.outer);
+        // SAFETY: each column's rows of one element follow each other and are all ours; by the
+        // promise of `from_raw` rows of different columns do not overlap.
+        Some(std::array::from_fn(|l| unsafe {
+            std::slice::from_raw_parts_mut(self.base.add((o + l) * self.outer_step), self.len)
+        }))
+    }
 }
 
 #[cfg(test)]

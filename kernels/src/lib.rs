@@ -14,6 +14,7 @@ pub mod math;
 pub mod ops;
 mod promote;
 pub mod reduce;
+pub mod scan;
 mod strided;
 
 pub use cast::{cast_kernel, cast_wgsl};

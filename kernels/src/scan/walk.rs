@@ -1,0 +1,173 @@
+//! The way of a scan through its columns: rows of neighbours in panels whose states stay in cache,
+//! and contiguous lanes several at a time, so that their chains of steps overlap.
+
+use super::rules::Rule;
+use super::{Carry, ScanFn};
+use crate::{Columns, ColumnsMut, Element, Isa};
+
+/// Neighbours whose states are held at once.
+const PANEL: usize = 1024;
+/// Lanes that are scanned side by side.
+const LANES: usize = 8;
+
+type Stored<E> = <E as Element>::Stored;
+
+#[inline(always)]
+fn run<R: Rule>(
+    from: Columns<'_, Stored<R::In>>,
+    mut out: ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+) {
+    let (outer, len, inner) = (from.outer(), from.len(), from.inner());
+    if outer == 0 || len == 0 || inner == 0 {
+        return;
+    }
+    let mut first = 0;
+    if from.lane(0).is_some() && out.lane(0).is_some() {
+        while first + LANES <= outer {
+            lanes::<R, LANES>(&from, &mut out, carry, first);
+            first += LANES;
+        }
+        for o in first..outer {
+            lanes::<R, 1>(&from, &mut out, carry, o);
+        }
+        return;
+    }
+    let mut one = [R::START.0; PANEL];
+    let mut two = [R::START.1; PANEL];
+    for o in 0..outer {
+        for start in (0..inner).step_by(PANEL) {
+            let count = PANEL.min(inner - start);
+            let (one, two) = (&mut one[..count], &mut two[..count]);
+            receive::<R>(one, two, carry, o, start);
+            for i in 0..len {
+                let x = &from.row(o, i)[start..][..count];
+                let y = &mut out.row(o, i)[start..][..count];
+                for j in 0..count {
+                    y[j] = R::step(&mut one[j], &mut two[j], R::In::load(x[j])).store();
+                }
+            }
+            hand_on::<R>(one, two, carry, o, start);
+        }
+    }
+}
+
+/// `L` lanes from `o` on.
+#[inline(always)]
+fn lanes<R: Rule, const L: usize>(
+    from: &Columns<'_, Stored<R::In>>,
+    out: &mut ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+    o: usize,
+) {
+    let len = from.len();
+    let Some(y) = out.lanes::<L>(o) else { return };
+    let y = y.map(|lane| &mut lane[..len]);
+    let x: [&[Stored<R::In>]; L] = std::array::from_fn(|l| &from.lane(o + l).unwrap_or(&[])[..len]);
+    let mut one = [R::START.0; L];
+    let mut two = [R::START.1; L];
+    for l in 0..L {
+        receive::<R>(&mut one[l..=l], &mut two[l..=l], carry, o + l, 0);
+    }
+    for i in 0..len {
+        for l in 0..L {
+            y[l][i] = R::step(&mut one[l], &mut two[l], R::In::load(x[l][i])).store();
+        }
+    }
+    for l in 0..L {
+        hand_on::<R>(&one[l..=l], &two[l..=l], carry, o + l, 0);
+    }
+}
+
+/// Reads the states of the columns `o, start..` from the carry, whose zeros are the start.
+#[inline(always)]
+fn receive<R: Rule>(one: &mut [R::Word], two: &mut [R::Word], carry: &mut Carry<'_>, o: usize, start: usize) {
+    let count = one.len();
+    let first = R::bits(R::START.0);
+    for (word, bits) in one.iter_mut().zip(carry.of(0, o, start, count)) {
+        *word = R::word(*bits ^ first);
+    }
+    if R::PAIR {
+        let second = R::bits(R::START.1);
+        for (word, bits) in two.iter_mut().zip(carry.of(1, o, start, count)) {
+            *word = R::word(*bits ^ second);
+        }
+    }
+}
+
+/// Writes the states of the columns `o, start..` to the carry.
+#[inline(always)]
+fn hand_on<R: Rule>(one: &[R::Word], two: &[R::Word], carry: &mut Carry<'_>, o: usize, start: usize) {
+    let count = one.len();
+    let first = R::bits(R::START.0);
+    for (word, bits) in one.iter().zip(carry.of(0, o, start, count)) {
+        *bits = R::bits(*word) ^ first;
+    }
+    if R::PAIR {
+        let second = R::bits(R::START.1);
+        for (word, bits) in two.iter().zip(carry.of(1, o, start, count)) {
+            *bits = R::bits(*word) ^ second;
+        }
+    }
+}
+
+fn baseline<R: Rule>(
+    from: Columns<'_, Stored<R::In>>,
+    out: ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+) {
+    run::<R>(from, out, carry);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn compiled_for_avx2<R: Rule>(
+    from: Columns<'_, Stored<R::In>>,
+    out: ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+) {
+    run::<R>(from, out, carry);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f,avx512dq,avx512bw,avx512vl")]
+fn compiled_for_avx512<R: Rule>(
+    from: Columns<'_, Stored<R::In>>,
+    out: ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+) {
+    run::<R>(from, out, carry);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx2<R: Rule>(
+    from: Columns<'_, Stored<R::In>>,
+    out: ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+) {
+    // SAFETY: only `select` hands this function out, after `Isa::available` found AVX2.
+    unsafe { compiled_for_avx2::<R>(from, out, carry) }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx512<R: Rule>(
+    from: Columns<'_, Stored<R::In>>,
+    out: ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+) {
+    // SAFETY: only `select` hands this function out, after `Isa::available` found AVX-512 F, DQ,
+    // BW and VL; each machine with those has AVX2.
+    unsafe { compiled_for_avx512::<R>(from, out, carry) }
+}
+
+/// The loop of a rule for `isa`, or the baseline one where this machine lacks it.
+pub(super) fn select<R: Rule>(isa: Isa) -> ScanFn<R::In, R::Out> {
+    #[cfg(target_arch = "x86_64")]
+    match isa {
+        Isa::Avx512 if isa.available() => return avx512::<R>,
+        Isa::Avx2 if isa.available() => return avx2::<R>,
+        _ => {}
+    }
+    let _ = isa;
+    baseline::<R>
+}
