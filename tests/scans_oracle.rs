@@ -5,6 +5,7 @@
 use serde_json::Value;
 use tilewise::DType;
 use tilewise::kernels::scan::{Carry, Scan, ScanKind, Scanned};
+use tilewise::kernels::window::{Scratch, Window, WindowKind};
 use tilewise::kernels::{Columns, ColumnsMut, Element, Isa, dispatch};
 
 /// The bytes of an oracle's words: bit patterns in hexadecimal, most significant digit first.
@@ -57,7 +58,7 @@ fn lines(whole: &Value) -> Vec<Line<'_>> {
 }
 
 /// Whether two elements agree: bits, any NaN for a NaN, for floats so many units in the last place.
-fn agree<T: Element>(got: T::Stored, want: T::Stored, units: i64) -> bool {
+fn agree<T: Element>(got: T::Stored, want: T::Stored, units: u64) -> bool {
     if got == want {
         return true;
     }
@@ -67,7 +68,7 @@ fn agree<T: Element>(got: T::Stored, want: T::Stored, units: i64) -> bool {
         word[..size_of::<T>()].copy_from_slice(bytemuck::bytes_of(&x));
         i64::from_le_bytes(word)
     };
-    (a.is_nan() && b.is_nan()) || (T::DTYPE.is_float() && (bits(got) - bits(want)).abs() <= units)
+    (a.is_nan() && b.is_nan()) || (T::DTYPE.is_float() && bits(got).abs_diff(bits(want)) <= units)
 }
 
 fn turned<T: Copy>(outer: usize, len: usize, inner: usize, values: &[T]) -> Vec<T> {
@@ -75,6 +76,29 @@ fn turned<T: Copy>(outer: usize, len: usize, inner: usize, values: &[T]) -> Vec<
     let lanes = (0..outer).flat_map(|o| (0..inner).map(move |j| (o, j)));
     lanes
         .flat_map(|(o, j)| (0..len).map(move |i| at(o, j, i)))
+        .collect()
+}
+
+/// Puts a dense block into a whole whose rows begin at `at + o * outer_step + i * len_step`.
+fn place<T: Copy>(
+    block: &[T],
+    (outer, len, inner): (usize, usize, usize),
+    whole: &mut [T],
+    (at, outer_step, len_step): (usize, usize, usize),
+) {
+    for o in 0..outer {
+        for i in 0..len {
+            let row = &block[(o * len + i) * inner..][..inner];
+            whole[at + o * outer_step + i * len_step..][..inner].copy_from_slice(row);
+        }
+    }
+}
+
+/// Lanes one after another, in C order again.
+fn turned_back<T: Copy>(outer: usize, len: usize, inner: usize, lanes: &[T]) -> Vec<T> {
+    let at = |o: usize, j: usize, i: usize| lanes[(o * inner + j) * len + i];
+    let rows = (0..outer).flat_map(|o| (0..len).map(move |i| (o, i)));
+    rows.flat_map(|(o, i)| (0..inner).map(move |j| at(o, j, i)))
         .collect()
 }
 
@@ -104,20 +128,19 @@ fn scanned<T: Scanned, U: Element>(
     let mut carry = carries();
     for (start, count) in [(0, cut), (cut, len - cut)] {
         for (from, width) in [(0, part), (part, inner - part)] {
-            let at = start * inner + from;
             if count * width * outer == 0 {
                 continue;
             }
+            let at = start * inner + from;
             let columns = Columns::strided(&data[at..], outer, count, width, len * inner, inner);
-            // SAFETY: the rows lie in `cuts`, apart, and are borrowed by nobody else.
-            let out = unsafe {
-                ColumnsMut::from_raw(cuts.as_mut_ptr().add(at), outer, count, width, len * inner, inner)
-            };
+            let mut block = vec![U::Stored::default(); outer * count * width];
+            let mut carry = Carry::strided(&mut carry, from, inner, outer * inner);
             run(
                 columns,
-                out,
-                &mut Carry::strided(&mut carry, from, inner, outer * inner),
+                ColumnsMut::dense(&mut block, outer, count, width),
+                &mut carry,
             );
+            place(&block, (outer, count, width), &mut cuts, (at, len * inner, inner));
         }
     }
     // As contiguous lanes, in two blocks.
@@ -130,18 +153,12 @@ fn scanned<T: Scanned, U: Element>(
             continue;
         }
         let columns = Columns::strided(&flat[start..], lanes, count, 1, len, 1);
-        // SAFETY: as above.
-        let out = unsafe { ColumnsMut::from_raw(along.as_mut_ptr().add(start), lanes, count, 1, len, 1) };
+        let mut block = vec![U::Stored::default(); lanes * count];
+        let out = ColumnsMut::dense(&mut block, lanes, count, 1);
         run(columns, out, &mut Carry::dense(&mut carry, lanes, 1));
+        place(&block, (lanes, count, 1), &mut along, (start, len, 1));
     }
-    let mut back = blank();
-    for o in 0..outer {
-        for j in 0..inner {
-            for i in 0..len {
-                back[(o * len + i) * inner + j] = along[(o * inner + j) * len + i];
-            }
-        }
-    }
+    let back = turned_back(outer, len, inner, &along);
     vec![("whole", whole), ("in blocks", cuts), ("as lanes", back)]
 }
 
@@ -151,7 +168,7 @@ fn check_scan<T: Scanned, U: Element>(
     run: impl Fn(Isa) -> tilewise::kernels::scan::ScanFn<T, U>,
     want: &[u8],
 ) {
-    let units = i64::from(scan.kind == ScanKind::Sum);
+    let units = u64::from(scan.kind == ScanKind::Sum);
     let want = typed::<U>(want);
     let data = typed::<T>(&line.data);
     let mut first = None;
@@ -288,4 +305,110 @@ fn scans_of_bfloat16_are_those_of_wider_types() {
             }
         }
     }
+}
+
+/// Every way of running a window, each with the results in C order.
+fn rolled<T: Element, U: Element>(
+    window: Window,
+    (outer, len, inner): (usize, usize, usize),
+    data: &[T::Stored],
+    isa: Isa,
+) -> Vec<(&'static str, Vec<U::Stored>)> {
+    let blank = || vec![U::Stored::default(); outer * len * inner];
+    let mut scratch = Scratch::default();
+    let mut whole = blank();
+    window.run::<T, U>(
+        (Columns::dense(data, outer, len, inner), 0),
+        (ColumnsMut::dense(&mut whole, outer, len, inner), 0),
+        &mut scratch,
+        isa,
+    );
+    let mut cut_to = |count: usize, (outer, inner): (usize, usize), data: &[T::Stored]| {
+        let mut out = blank();
+        for start in (0..len).step_by(count) {
+            let count = count.min(len - start);
+            let (first, rows) = window.needs(start, count, len);
+            let columns = Columns::strided(&data[first * inner..], outer, rows, inner, len * inner, inner);
+            let mut block = vec![U::Stored::default(); outer * count * inner];
+            let to = ColumnsMut::dense(&mut block, outer, count, inner);
+            window.run::<T, U>((columns, first), (to, start), &mut scratch, isa);
+            place(
+                &block,
+                (outer, count, inner),
+                &mut out,
+                (start * inner, len * inner, inner),
+            );
+        }
+        out
+    };
+    let (threes, ones) = (cut_to(3, (outer, inner), data), cut_to(1, (outer, inner), data));
+    let flat = turned(outer, len, inner, data);
+    let along = cut_to(5, (outer * inner, 1), &flat);
+    let back = turned_back(outer, len, inner, &along);
+    vec![
+        ("whole", whole),
+        ("in blocks", threes),
+        ("one by one", ones),
+        ("as lanes", back),
+    ]
+}
+
+fn check_window<T: Element, U: Element>(line: &Line<'_>, window: Window, want: &[u8]) {
+    let want = typed::<U>(want);
+    let data = typed::<T>(&line.data);
+    // What is added in f64 is as good as its largest element.
+    let finite = data.iter().map(|x| T::load(*x).to_f64().abs());
+    let largest = finite.filter(|x| x.is_finite()).fold(0.0, f64::max);
+    let slack = match window.kind {
+        WindowKind::Mean | WindowKind::Sum => 1e-15 * largest,
+        WindowKind::Var => 1e-15 * largest * largest,
+        // Of the difference of an element from a mean that was rounded.
+        WindowKind::Std => 1e-15 * largest,
+        _ => 0.0,
+    };
+    let mut first = None;
+    for isa in isas() {
+        let extents = (line.outer, line.len, line.inner);
+        for (way, got) in rolled::<T, U>(window, extents, &data, isa) {
+            for (at, (got, want)) in got.iter().zip(&want).enumerate() {
+                let (a, b) = (U::load(*got).to_f64(), U::load(*want).to_f64());
+                assert!(
+                    agree::<U>(*got, *want, 2) || (a - b).abs() <= slack,
+                    "{window:?} of {} {way} by {isa:?} at {at}: {a} is not {b}",
+                    line.what,
+                );
+            }
+            let text = format!("{:?}", got.iter().map(|x| U::load(*x)).collect::<Vec<U>>());
+            let first = first.get_or_insert(text.clone());
+            assert_eq!(*first, text, "{window:?} of {} {way} by {isa:?}", line.what);
+        }
+    }
+}
+
+#[test]
+fn windows_are_xarrays() {
+    let whole = oracle();
+    let mut checked = 0;
+    for line in lines(&whole).iter().filter(|l| !l.case["window"].is_null()) {
+        let number = |name: &str| line.case[name].as_u64().unwrap() as usize;
+        let center = line.case["center"].as_bool().unwrap();
+        for (op, result) in line.case["results"].as_object().unwrap() {
+            let (name, ddof) = match op.strip_suffix(".ddof1") {
+                Some(name) => (name, 1),
+                None => (op.as_str(), 0),
+            };
+            let kind = WindowKind::parse(name).unwrap();
+            let window = Window::new(kind, number("window"), number("min_periods"), center);
+            let window = Window { ddof, ..window };
+            let dtype = window.result(line.dtype);
+            assert_eq!(dtype.name(), result["dtype"].as_str().unwrap(), "{op}");
+            let want = bytes(result["values"].as_str().unwrap());
+            dispatch!(line.dtype, T => match dtype {
+                DType::F64 => check_window::<T, f64>(line, window, &want),
+                _ => check_window::<T, T>(line, window, &want),
+            });
+            checked += 1;
+        }
+    }
+    assert!(checked > 300, "only {checked} results checked");
 }

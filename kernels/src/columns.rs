@@ -4,6 +4,7 @@
 //! neighbours that lie side by side, `outer` repetitions. Where `inner` is 1 a column is one
 //! contiguous lane; elsewhere loops run over rows of `inner` neighbours, which vectorise.
 
+use bytemuck::Pod;
 use std::marker::PhantomData;
 
 /// Columns to read; rows of `inner` elements are contiguous.
@@ -96,6 +97,31 @@ impl<'a, T> Columns<'a, T> {
     #[inline]
     pub fn row(&self, o: usize, i: usize) -> &'a [T] {
         &self.values[o * self.outer_step + i * self.len_step..][..self.inner]
+    }
+
+    /// The same columns of another type of the same size; `None` when the size differs.
+    pub(crate) fn cast<U: Pod>(self) -> Option<Columns<'a, U>>
+    where
+        T: Pod,
+    {
+        let values = bytemuck::try_cast_slice(self.values).ok();
+        let values = values.filter(|_| size_of::<T>() == size_of::<U>())?;
+        let Columns {
+            outer,
+            len,
+            inner,
+            outer_step,
+            len_step,
+            ..
+        } = self;
+        Some(Columns {
+            values,
+            outer,
+            len,
+            inner,
+            outer_step,
+            len_step,
+        })
     }
 
     /// The column `o` where it is contiguous, which needs one neighbour only.

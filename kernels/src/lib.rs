@@ -16,6 +16,7 @@ mod promote;
 pub mod reduce;
 pub mod scan;
 mod strided;
+pub mod window;
 
 pub use cast::{cast_kernel, cast_wgsl};
 pub use columns::{Columns, ColumnsMut};

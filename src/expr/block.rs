@@ -6,7 +6,7 @@
 //! the planner's business.
 
 use super::{Expr, NodeKind};
-use crate::geometry::{AxisChunks, Chunks, Region, checked_bytes};
+use crate::geometry::{AxisChunks, Chunks, Region, checked_bytes, row_major_strides};
 use crate::store::{Patch, dense_from};
 use crate::{Error, Result};
 use bytemuck::Pod;
@@ -147,6 +147,29 @@ pub fn along<T: Pod, U: Pod>(
     axis: usize,
     mut work: impl FnMut(Columns<'_, T>, ColumnsMut<'_, U>) -> Result<()>,
 ) -> Result<()> {
+    along_places::<T, U>(part, out, axis, |from, to, _| work(from, to))
+}
+
+/// Where columns lie among all columns of a block, counted in row-major order of the other axes:
+/// the column `o, j` is number `start + o * outer_step + j`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The number of the first.
+    pub start: usize,
+    /// How far repetitions are apart.
+    pub outer_step: usize,
+}
+
+/// As [`along`], for work that keeps something for each column.
+///
+/// # Errors
+/// What `work` returns.
+pub fn along_places<T: Pod, U: Pod>(
+    part: &Part<'_>,
+    out: &mut Patch<'_>,
+    axis: usize,
+    mut work: impl FnMut(Columns<'_, T>, ColumnsMut<'_, U>, Place) -> Result<()>,
+) -> Result<()> {
     let shape = part.region.shape.clone();
     if shape.contains(&0) || out.shape().contains(&0) {
         return Ok(());
@@ -157,10 +180,17 @@ pub fn along<T: Pod, U: Pod>(
     let others: Vec<usize> = (0..inner_from).filter(|&a| a != axis).collect();
     let outer = others.iter().copied().max_by_key(|&a| shape[a]);
     let turns: Vec<usize> = others.into_iter().filter(|&a| Some(a) != outer).collect();
+    let mut across = shape.clone();
+    across[axis] = 1;
+    let steps = row_major_strides(&across);
     let mut at = vec![0; shape.len()];
     loop {
         let from = part.columns::<T>(axis, outer, inner_from, &at);
-        work(from, out.columns::<U>(axis, outer, inner_from, &at))?;
+        let place = Place {
+            start: turns.iter().map(|&a| at[a] * steps[a]).sum(),
+            outer_step: outer.map_or(0, |o| steps[o]),
+        };
+        work(from, out.columns::<U>(axis, outer, inner_from, &at), place)?;
         let Some(&turn) = turns.iter().rev().find(|&&a| at[a] + 1 < shape[a]) else {
             return Ok(());
         };

@@ -12,7 +12,7 @@ mod reduce;
 mod structure;
 mod views;
 
-pub use block::{BlockCall, BlockOp, Part, along};
+pub use block::{BlockCall, BlockOp, Part, Place, along, along_places};
 pub use create::Custom;
 pub(crate) use create::named;
 pub use views::SliceItem;
