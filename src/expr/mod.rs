@@ -4,6 +4,7 @@
 //! written. Nodes are immutable and shared; a node's id is a hash of its content, so equal
 //! expressions are found by id.
 
+mod along;
 mod block;
 mod create;
 mod elementwise;
@@ -12,6 +13,7 @@ mod reduce;
 mod structure;
 mod views;
 
+pub use along::Spacing;
 pub use block::{BlockCall, BlockOp, Part, Place, along, along_places};
 pub use create::Custom;
 pub(crate) use create::named;

@@ -5,6 +5,7 @@
 
 mod array;
 mod array_ops;
+mod array_scan;
 mod array_shape;
 mod blocks;
 mod closure;
@@ -20,6 +21,7 @@ mod report;
 mod run;
 
 pub use array::{Array, IntoOperand};
+pub use array_scan::Rolling;
 pub use array_shape::{ChunkSpec, s};
 pub use config::{Config, DeviceChoice};
 pub use event::{Event, Listener};
