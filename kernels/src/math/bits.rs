@@ -1,9 +1,11 @@
 //! Functions on the sign and the bits of a number, and the branch-free helpers
 //! that every other file here uses.
 
+use std::ops::{Add, Mul};
+
 /// The polynomial `c[0] + x * c[1] + x² * c[2] + …` by Horner's rule.
 #[inline(always)]
-pub(super) fn polynomial<const N: usize>(x: f32, c: &[f32; N]) -> f32 {
+pub(super) fn polynomial<T: Copy + Add<Output = T> + Mul<Output = T>, const N: usize>(x: T, c: &[T; N]) -> T {
     let mut y = c[N - 1];
     for i in (0..N - 1).rev() {
         y = y * x + c[i];

@@ -5,7 +5,7 @@
 
 use super::bits::polynomial;
 use super::coefficients::{LN2, LOG, LOG2_E, LOG10_2, LOG10_E};
-use super::exact::{two_sum, upper_half};
+use super::exact::{Half, two_sum};
 use super::exponential::exp;
 
 /// The bits of √½.
@@ -53,7 +53,7 @@ pub fn log(x: f32) -> f32 {
 fn log_pair(f: f32) -> (f32, f32) {
     let half_square = 0.5 * f * f;
     let tail = f * f * f * polynomial(f, &LOG);
-    let hi = upper_half(f - half_square);
+    let hi = (f - half_square).upper_half();
     (hi, ((f - hi) - half_square) + tail)
 }
 

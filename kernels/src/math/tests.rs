@@ -63,51 +63,13 @@ const EDGES: &[f32] = &[
     1.0e10,
 ];
 
-/// The f64 oracle of a function of one argument.
-fn unary_oracle(name: &str) -> fn(f64) -> f64 {
-    match name {
-        "exp" => double::exp,
-        "exp2" => double::exp2,
-        "expm1" => double::expm1,
-        "log" => double::log,
-        "log2" => double::log2,
-        "log10" => double::log10,
-        "log1p" => double::log1p,
-        "sin" => double::sin,
-        "cos" => double::cos,
-        "tan" => double::tan,
-        "asin" => double::asin,
-        "acos" => double::acos,
-        "atan" => double::atan,
-        "sinh" => double::sinh,
-        "cosh" => double::cosh,
-        "tanh" => double::tanh,
-        "asinh" => double::asinh,
-        "acosh" => double::acosh,
-        "atanh" => double::atanh,
-        "cbrt" => double::cbrt,
-        "erf" => double::erf,
-        "rint" => double::rint,
-        "floor" => double::floor,
-        "ceil" => double::ceil,
-        "trunc" => double::trunc,
-        other => panic!("no oracle for {other}"),
-    }
-}
-
 /// The f64 oracle of a function of two arguments.
 fn binary_oracle(name: &str) -> fn(f64, f64) -> f64 {
     match name {
-        "atan2" => double::atan2,
-        "pow" => double::pow,
-        "hypot" => double::hypot,
-        "logaddexp" => double::logaddexp,
-        "copysign" => double::copysign,
+        // Neighbours and rounded quotients are those of f32.
         "nextafter" => |x, y| f64::from(libm::nextafterf(x as f32, y as f32)),
-        "fmod" => double::fmod,
-        "remainder" => double::remainder,
         "floor_divide" => |x, y| f64::from(numpy_floor_divide(x as f32, y as f32)),
-        other => panic!("no oracle for {other}"),
+        _ => platform::binary(name),
     }
 }
 
@@ -235,7 +197,7 @@ fn near_one(x: f32) -> f32 {
 
 fn worst(name: &str, function: Function, stride: usize) -> Worst {
     match function {
-        Unary(f) => worst_unary(f, unary_oracle(name), stride),
+        Unary(f) => worst_unary(f, platform::unary(name), stride),
         Binary(f) => worst_binary(name, f, binary_oracle(name), (1 << 32) / stride),
     }
 }
@@ -402,6 +364,7 @@ fn names_are_unique() {
             TWINS[i + 1..].iter().all(|(other, _)| other != name),
             "{name} twice"
         );
-        assert_eq!(ULP[i].0, *name);
+        assert_eq!(FUNCTIONS[i].0, *name);
+        assert_eq!(double::FUNCTIONS[i].0, *name);
     }
 }

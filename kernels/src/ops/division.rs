@@ -7,7 +7,7 @@
 use super::record::{Wgsl, stated};
 use super::strip::map;
 use super::{OpDef, infer};
-use crate::math;
+use crate::math::{self, double};
 
 pub(super) static OPS: &[OpDef] = &[
     OpDef {
@@ -25,7 +25,7 @@ pub(super) static OPS: &[OpDef] = &[
                 };
                 unsigned: (a, b) = a.checked_div(b).unwrap_or(0);
                 f32: (a, b) = math::floor_divide(a, b), if math::quotient_is_small(a, b) => math::floor_divide_small(a, b);
-                f64_scalar: (a, b) = math::double::floor_divide(a, b);
+                f64: (a, b) = double::floor_divide(a, b), if double::quotient_is_small(a, b) => double::floor_divide_small(a, b);
             )
         },
         wgsl: |args| {
@@ -58,7 +58,7 @@ pub(super) static OPS: &[OpDef] = &[
                 };
                 unsigned: (a, b) = a.checked_rem(b).unwrap_or(0);
                 f32: (a, b) = math::remainder(a, b), if math::quotient_is_small(a, b) => math::remainder_small(a, b);
-                f64_scalar: (a, b) = math::double::remainder(a, b);
+                f64: (a, b) = double::remainder(a, b), if double::quotient_is_small(a, b) => double::remainder_small(a, b);
             )
         },
         wgsl: |args| {
@@ -85,7 +85,7 @@ pub(super) static OPS: &[OpDef] = &[
             map!(args, isa;
                 ints: (a, b) = if b == 0 { 0 } else { a.wrapping_rem(b) };
                 f32: (a, b) = math::fmod(a, b), if math::quotient_is_small(a, b) => math::fmod_small(a, b);
-                f64_scalar: (a, b) = math::double::fmod(a, b);
+                f64: (a, b) = double::fmod(a, b), if double::quotient_is_small(a, b) => double::fmod_small(a, b);
             )
         },
         wgsl: |args| {

@@ -79,8 +79,10 @@ pub struct Signature {
 /// Largest error against the exact result, in units in the last place of the result.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Ulp {
-    /// On the CPU.
-    pub cpu: f32,
+    /// Of f32 on the CPU, and of half floats before they are rounded.
+    pub f32: f32,
+    /// Of f64 on the CPU.
+    pub f64: f32,
     /// On a GPU.
     pub gpu: f32,
 }

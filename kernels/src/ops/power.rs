@@ -36,7 +36,7 @@ pub(super) static OPS: &[OpDef] = &[
                 };
                 unsigned: (a, b) = whole_power!(a, b);
                 f32: (a, b) = math::pow(a, b);
-                f64_scalar: (a, b) = math::double::pow(a, b);
+                f64: (a, b) = math::double::pow(a, b);
             )
         },
         wgsl: |args| {

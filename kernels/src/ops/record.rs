@@ -2,14 +2,19 @@
 //! functions of the `math` module share.
 
 use super::Ulp;
-use crate::{DType, math};
+use crate::DType;
+use crate::math::{self, double};
 
 /// The result is the right one to the last bit on every device.
-pub(super) const EXACT: Ulp = Ulp { cpu: 0.0, gpu: 0.0 };
+pub(super) const EXACT: Ulp = Ulp {
+    f32: 0.0,
+    f64: 0.0,
+    gpu: 0.0,
+};
 
 /// Right to the last bit on the CPU. Vulkan permits devices 2.5 ULP for a division and 3 for a
 /// square root.
-pub(super) const EXACT_ON_CPU: Ulp = Ulp { cpu: 0.0, gpu: 3.0 };
+pub(super) const EXACT_ON_CPU: Ulp = Ulp { gpu: 3.0, ..EXACT };
 
 /// The expression of an op for each register type of a generated kernel.
 ///
@@ -74,20 +79,31 @@ impl Wgsl {
     }
 }
 
-/// The error of the function that the `math` module calls `name`: what it states for f32, but 2
-/// where the platform's f64 may be worse. Devices round some quotients and subnormals otherwise,
-/// hence one more there. Functions that are exact, or rounded once, stay so.
+/// The errors that the `math` module states for the function `name`. Devices round some quotients
+/// and subnormals otherwise, hence more there: 3 at least unless the function is exact or rounded
+/// once.
 pub(super) const fn stated(name: &str) -> Ulp {
+    let (mut f32, mut f64) = (-1.0, -1.0);
     let mut i = 0;
-    while i < math::ULP.len() {
-        if same(math::ULP[i].0, name) {
-            let f32 = math::ULP[i].1;
-            let cpu = if f32 > 0.5 && f32 < 2.0 { 2.0 } else { f32 };
-            return Ulp { cpu, gpu: cpu + 1.0 };
+    while i < math::FUNCTIONS.len() {
+        if same(math::FUNCTIONS[i].0, name) {
+            f32 = math::FUNCTIONS[i].1;
         }
         i += 1;
     }
-    panic!("the math module states no error for this function")
+    let mut i = 0;
+    while i < double::FUNCTIONS.len() {
+        if same(double::FUNCTIONS[i].0, name) {
+            f64 = double::FUNCTIONS[i].1;
+        }
+        i += 1;
+    }
+    assert!(
+        f32 >= 0.0 && f64 >= 0.0,
+        "the math module states no error for this function"
+    );
+    let gpu = if f32 > 0.5 && f32 < 2.0 { 3.0 } else { f32 + 1.0 };
+    Ulp { f32, f64, gpu }
 }
 
 const fn same(a: &str, b: &str) -> bool {
@@ -101,13 +117,14 @@ const fn same(a: &str, b: &str) -> bool {
 
 /// The record of a function that `math` has for f32, `math::double` for f64 and
 /// `shaders/math.wgsl` as `tw_` and the name: `function!(exp(x) ["alias"], "doc", "example")`.
-/// `if test => easy` after the aliases names a f32 function for strips that pass the test.
+/// `if test => easy` after the aliases names a function for strips that pass the test, `f64 if` one
+/// of f64 alone.
 macro_rules! function {
     (@arity (x)) => { 1 };
     (@arity (x, y)) => { 2 };
     (@call (x)) => { "($0)" };
     (@call (x, y)) => { "($0, $1)" };
-    ($name:ident $args:tt [$($alias:literal),*] $(if $test:ident => $easy:ident)?, $doc:literal, $example:literal) => {
+    ($name:ident $args:tt [$($alias:literal),*] $(if $test:ident => $easy:ident)? $(f64 if $test64:ident => $easy64:ident)?, $doc:literal, $example:literal) => {
         $crate::ops::OpDef {
             name: stringify!($name),
             aliases: &[$($alias),*],
@@ -116,7 +133,9 @@ macro_rules! function {
             kernel: |args, isa| $crate::ops::strip::map!(args, isa;
                 f32: $args = $crate::math::$name $args
                     $(, if $crate::math::$test $args => $crate::math::$easy $args)?;
-                f64_scalar: $args = $crate::math::double::$name $args;
+                f64: $args = $crate::math::double::$name $args
+                    $(, if $crate::math::double::$test $args => $crate::math::double::$easy $args)?
+                    $(, if $crate::math::double::$test64 $args => $crate::math::double::$easy64 $args)?;
             ),
             wgsl: |args| $crate::ops::record::Wgsl {
                 f32: Some(concat!("tw_", stringify!($name), $crate::ops::record::function!(@call $args))),

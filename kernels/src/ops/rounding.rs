@@ -2,7 +2,30 @@
 
 use super::record::{EXACT, Wgsl};
 use super::strip::map;
-use super::{OpDef, infer};
+use super::{Isa, OpDef, infer};
+use crate::math::{self, double};
+
+/// The kernel of a rounding that `std` and the `math` modules have by these names. Without SSE4.1
+/// that of `std` is a call per element.
+macro_rules! whole {
+    ($std:ident, $own:ident) => {
+        |args, isa| {
+            if cfg!(target_arch = "x86_64") && isa == Isa::Baseline {
+                return map!(args, isa;
+                    f32: (a) = math::$own(a);
+                    f64: (a) = double::$own(a);
+                    bool: (a) = a;
+                    words: (a) = a;
+                );
+            }
+            map!(args, isa;
+                floats: (a) = a.$std();
+                bool: (a) = a;
+                words: (a) = a;
+            )
+        }
+    };
+}
 
 pub(super) static OPS: &[OpDef] = &[
     OpDef {
@@ -10,13 +33,7 @@ pub(super) static OPS: &[OpDef] = &[
         aliases: &[],
         arity: 1,
         infer: infer::any,
-        kernel: |args, isa| {
-            map!(args, isa;
-                floats: (a) = a.floor();
-                bool: (a) = a;
-                words: (a) = a;
-            )
-        },
+        kernel: whole!(floor, floor),
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_floor($0)"),
@@ -34,13 +51,7 @@ pub(super) static OPS: &[OpDef] = &[
         aliases: &[],
         arity: 1,
         infer: infer::any,
-        kernel: |args, isa| {
-            map!(args, isa;
-                floats: (a) = a.ceil();
-                bool: (a) = a;
-                words: (a) = a;
-            )
-        },
+        kernel: whole!(ceil, ceil),
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_ceil($0)"),
@@ -58,13 +69,7 @@ pub(super) static OPS: &[OpDef] = &[
         aliases: &["fix"],
         arity: 1,
         infer: infer::any,
-        kernel: |args, isa| {
-            map!(args, isa;
-                floats: (a) = a.trunc();
-                bool: (a) = a;
-                words: (a) = a;
-            )
-        },
+        kernel: whole!(trunc, trunc),
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_trunc($0)"),
@@ -82,13 +87,7 @@ pub(super) static OPS: &[OpDef] = &[
         aliases: &["rint"],
         arity: 1,
         infer: infer::any,
-        kernel: |args, isa| {
-            map!(args, isa;
-                floats: (a) = a.round_ties_even();
-                bool: (a) = a;
-                words: (a) = a;
-            )
-        },
+        kernel: whole!(round_ties_even, rint),
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_rint($0)"),

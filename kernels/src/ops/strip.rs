@@ -155,11 +155,6 @@ pub(crate) fn select<F: Map<Args>, Args: Load>(isa: Isa) -> StripFn {
     baseline::<F, Args>
 }
 
-/// The loop of `F` without vector variants: for bodies that call scalar functions anyway.
-pub(crate) fn scalar<F: Map<Args>, Args: Load>(_: Isa) -> StripFn {
-    baseline::<F, Args>
-}
-
 /// The kernel of an op for a signature's last dtype, from the scalar meaning per family:
 /// `map!(args, isa; ints: (a, b) = a.wrapping_add(b); floats: (a, b) = a + b;)`.
 ///
@@ -167,29 +162,28 @@ pub(crate) fn scalar<F: Map<Args>, Args: Load>(_: Isa) -> StripFn {
 /// is no such value but a bool. `, if test => easy` after the body is a second meaning without
 /// branches, for strips whose every element passes the test. Families: `bool`, `ints`, `signed`,
 /// `unsigned`, `floats` (f32 and f64), `f32`, `f64`, `halves`; `words` and `bits` take integers or
-/// any dtype as the unsigned type of that width, for bodies that do not ask what the bits mean;
-/// `f64_scalar` has no vector variants. Without a family for the dtype the kernel is `None`.
+/// any dtype as the unsigned type of that width, for bodies that do not ask what the bits mean.
+/// Without a family for the dtype the kernel is `None`.
 macro_rules! map {
     // The types of a family, each with the dtypes it stands for.
-    (@family bool $r:tt) => { map!(@each select {[bool Bool]} $r) };
+    (@family bool $r:tt) => { map!(@each {[bool Bool]} $r) };
     (@family ints $r:tt) => {
         map!(@family signed $r);
         map!(@family unsigned $r);
     };
-    (@family signed $r:tt) => { map!(@each select {[i8 I8] [i16 I16] [i32 I32] [i64 I64]} $r) };
-    (@family unsigned $r:tt) => { map!(@each select {[u8 U8] [u16 U16] [u32 U32] [u64 U64]} $r) };
-    (@family words $r:tt) => { map!(@each select {[u8 I8 U8] [u16 I16 U16] [u32 I32 U32] [u64 I64 U64]} $r) };
+    (@family signed $r:tt) => { map!(@each {[i8 I8] [i16 I16] [i32 I32] [i64 I64]} $r) };
+    (@family unsigned $r:tt) => { map!(@each {[u8 U8] [u16 U16] [u32 U32] [u64 U64]} $r) };
+    (@family words $r:tt) => { map!(@each {[u8 I8 U8] [u16 I16 U16] [u32 I32 U32] [u64 I64 U64]} $r) };
     (@family bits $r:tt) => {
-        map!(@each select {[u8 Bool I8 U8] [u16 I16 U16 F16 BF16] [u32 I32 U32 F32] [u64 I64 U64 F64]} $r)
+        map!(@each {[u8 Bool I8 U8] [u16 I16 U16 F16 BF16] [u32 I32 U32 F32] [u64 I64 U64 F64]} $r)
     };
-    (@family floats $r:tt) => { map!(@each select {[f32 F32] [f64 F64]} $r) };
-    (@family f32 $r:tt) => { map!(@each select {[f32 F32]} $r) };
-    (@family f64 $r:tt) => { map!(@each select {[f64 F64]} $r) };
-    (@family f64_scalar $r:tt) => { map!(@each scalar {[f64 F64]} $r) };
-    (@family halves $r:tt) => { map!(@each select {[f16 F16] [bf16 BF16]} $r) };
-    (@each $how:ident {$([$t:ident $($d:ident)+])+} $r:tt) => { $(map!(@one $how $t [$($d)+] $r);)+ };
+    (@family floats $r:tt) => { map!(@each {[f32 F32] [f64 F64]} $r) };
+    (@family f32 $r:tt) => { map!(@each {[f32 F32]} $r) };
+    (@family f64 $r:tt) => { map!(@each {[f64 F64]} $r) };
+    (@family halves $r:tt) => { map!(@each {[f16 F16] [bf16 BF16]} $r) };
+    (@each {$([$t:ident $($d:ident)+])+} $r:tt) => { $(map!(@one $t [$($d)+] $r);)+ };
     // One type: the meaning as a `Map`, and its loop if the dtype is one of those.
-    (@one $how:ident $t:ident [$($d:ident)+]
+    (@one $t:ident [$($d:ident)+]
         ($dtype:ident $isa:ident ($($x:ident),+) [$($out:ident)?] $body:expr; $easy:tt)) => {
         if matches!($dtype, $($crate::DType::$d)|+) {
             struct F;
@@ -201,7 +195,7 @@ macro_rules! map {
                 }
                 map!(@easy $t ($($x),+) $easy);
             }
-            return Some($crate::ops::strip::$how::<F, ($(map!(@second $x $t),)+)>($isa));
+            return Some($crate::ops::strip::select::<F, ($(map!(@second $x $t),)+)>($isa));
         }
     };
     (@easy $t:ident $x:tt []) => {};

@@ -5,7 +5,11 @@ use super::strip::map;
 use super::{OpDef, Ulp, infer};
 
 /// A constant rounded to the type and one product.
-const ONE_PRODUCT: Ulp = Ulp { cpu: 1.5, gpu: 1.5 };
+const ONE_PRODUCT: Ulp = Ulp {
+    f32: 1.5,
+    f64: 1.5,
+    gpu: 1.5,
+};
 
 pub(super) static OPS: &[OpDef] = &[
     function!(sin(x) [] if angle_is_small => sin_small, "Sine of an angle in radians.", "sin(x)"),

@@ -321,7 +321,7 @@ fn compare_function(
     found: &[u8],
 ) -> Result<String, String> {
     let op = Op::find(name).ok_or("no such op")?;
-    let allowed = f64::from(op.ulp.cpu + op.ulp.gpu).ceil();
+    let allowed = f64::from(op.ulp.f32 + op.ulp.gpu).ceil();
     let found: Vec<f32> = bytemuck::pod_collect_to_vec(found);
     let mut worst = 0.0f64;
     for ((&x, &y), &got) in x.iter().zip(y).zip(&found) {

@@ -1,7 +1,6 @@
-//! The same functions in f64, on the CPU only.
+//! The platform's f64 functions, as an oracle for our own.
 //!
-//! They are the platform's correctly behaved ones (`std`) or the `libm` crate's,
-//! which is the same code on every machine. Their error is below 1 ULP.
+//! They are `std`'s or the `libm` crate's. Most err by less than 1 ULP, `sinh` and its kin by 2.
 
 /// Declares `name(x)` for each method of f64 that has the same meaning.
 macro_rules! methods {
@@ -143,4 +142,52 @@ pub fn floor_divide(x: f64, y: f64) -> f64 {
     }
     let f = q.floor();
     if q - f > 0.5 { f + 1.0 } else { f }
+}
+
+/// The function `name` of one argument.
+pub fn unary(name: &str) -> fn(f64) -> f64 {
+    match name {
+        "exp" => exp,
+        "exp2" => exp2,
+        "expm1" => expm1,
+        "log" => log,
+        "log2" => log2,
+        "log10" => log10,
+        "log1p" => log1p,
+        "sin" => sin,
+        "cos" => cos,
+        "tan" => tan,
+        "asin" => asin,
+        "acos" => acos,
+        "atan" => atan,
+        "sinh" => sinh,
+        "cosh" => cosh,
+        "tanh" => tanh,
+        "asinh" => asinh,
+        "acosh" => acosh,
+        "atanh" => atanh,
+        "cbrt" => cbrt,
+        "erf" => erf,
+        "rint" => rint,
+        "floor" => floor,
+        "ceil" => ceil,
+        "trunc" => trunc,
+        other => panic!("no oracle for {other}"),
+    }
+}
+
+/// The function `name` of two arguments.
+pub fn binary(name: &str) -> fn(f64, f64) -> f64 {
+    match name {
+        "atan2" => atan2,
+        "pow" => pow,
+        "hypot" => hypot,
+        "logaddexp" => logaddexp,
+        "copysign" => copysign,
+        "nextafter" => nextafter,
+        "fmod" => fmod,
+        "remainder" => remainder,
+        "floor_divide" => floor_divide,
+        other => panic!("no oracle for {other}"),
+    }
 }
