@@ -12,6 +12,7 @@ pub mod gemm;
 pub mod limits;
 pub mod math;
 pub mod ops;
+pub mod order;
 mod promote;
 pub mod reduce;
 pub mod scan;
