@@ -9,6 +9,7 @@ mod block;
 mod create;
 mod elementwise;
 mod infer_chunks;
+pub mod order;
 mod reduce;
 mod structure;
 mod views;

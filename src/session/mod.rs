@@ -5,6 +5,7 @@
 
 mod array;
 mod array_ops;
+mod array_order;
 mod array_scan;
 mod array_shape;
 mod blocks;

@@ -1,0 +1,12 @@
+//! Sorting, selecting, searching and counting, as block operations.
+
+mod axis;
+mod count;
+mod quantile;
+mod search;
+mod sort;
+
+pub use count::{BinSpec, Bincount, Histogram};
+pub use quantile::Quantile;
+pub use search::{Digitize, Searchsorted};
+pub use sort::{Order, Ordering};
