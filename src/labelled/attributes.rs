@@ -117,6 +117,23 @@ pub(super) fn after_reduction(attrs: &Attributes, kind: ReduceKind, dims: &[Stri
         out.remove("units");
         out.remove("standard_name");
     }
+    summarised(out, method, dims)
+}
+
+/// The attributes of a quantile or median over dimensions.
+pub(super) fn after_quantile(attrs: &Attributes, median: bool, dims: &[String]) -> Attributes {
+    summarised(attrs.clone(), median.then_some("median"), dims)
+}
+
+/// The attributes of what an array's elements are counted by.
+pub(super) fn after_counting(attrs: &Attributes) -> Attributes {
+    let mut out = attrs.clone();
+    out.remove("cell_methods");
+    summarised(out, None, &[])
+}
+
+/// Attributes after some dimensions went, by a method that CF has a name for.
+fn summarised(mut out: Attributes, method: Option<&str>, dims: &[String]) -> Attributes {
     for name in ["valid_range", "valid_min", "valid_max", "actual_range"] {
         out.remove(name);
     }

@@ -7,7 +7,7 @@ use super::super::group::GroupBy;
 use super::super::reduce::ReduceOptions;
 use super::call::Call;
 use super::value::Value;
-use super::{places, table};
+use super::{order, places, table};
 use crate::expr::Expr;
 use crate::io::AttrValue;
 use crate::{DType, Error, Op, ReduceKind, Result};
@@ -142,13 +142,49 @@ static FUNCTIONS: &[Function] = &[
         run: itself,
     },
     Function {
+        name: "quantile",
+        run: order::quantile,
+    },
+    Function {
+        name: "median",
+        run: order::median,
+    },
+    Function {
+        name: "sort",
+        run: order::sort,
+    },
+    Function {
+        name: "argsort",
+        run: order::sort,
+    },
+    Function {
+        name: "topk",
+        run: order::topk,
+    },
+    Function {
+        name: "argtopk",
+        run: order::topk,
+    },
+    Function {
+        name: "sortby",
+        run: order::sortby,
+    },
+    Function {
+        name: "histogram",
+        run: order::histogram,
+    },
+    Function {
         name: "drop_vars",
         run: drop_vars,
     },
 ];
 
 /// Other names of functions.
-const ALIASES: [(&str, &str); 4] = [
+const ALIASES: [(&str, &str); 8] = [
+    ("percentile", "quantile"),
+    ("nanquantile", "quantile"),
+    ("nanpercentile", "quantile"),
+    ("nanmedian", "median"),
     ("isna", "isnull"),
     ("notna", "notnull"),
     ("rechunk", "chunk"),
@@ -188,10 +224,7 @@ pub(super) fn unknown(name: &str) -> Error {
         .filter(|n| n.starts_with(&start))
         .collect();
     let hint = match (name, near.as_slice()) {
-        (
-            "rolling" | "cumsum" | "cumprod" | "median" | "quantile" | "percentile" | "sortby" | "interp",
-            _,
-        ) => "; it is not available yet".to_string(),
+        ("rolling" | "cumsum" | "cumprod" | "interp", _) => "; it is not available yet".to_string(),
         (_, []) => String::new(),
         (_, near) => format!("; there is {}", near.join(", ")),
     };

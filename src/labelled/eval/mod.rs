@@ -6,6 +6,7 @@
 mod call;
 mod functions;
 mod literal;
+mod order;
 mod places;
 mod value;
 
