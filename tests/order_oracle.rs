@@ -291,3 +291,43 @@ fn searching_is_numpys() {
 fn counting_is_numpys() {
     assert!(check(&["histogram", "bincount"]) > 250);
 }
+
+#[test]
+fn distinct_elements_are_numpys() {
+    let (whole, arrays) = oracle();
+    let session = session();
+    let mut checked = 0;
+    for case in whole["cases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|c| c["op"] == "unique")
+    {
+        let name = case["array"].as_str().unwrap();
+        let want = |key: &str| stored(&case["results"][key]);
+        for (form, array) in forms(name, &arrays[name]) {
+            let (values, counts, index, inverse) = dispatch!(arrays[name].dtype, T => {
+                let unique = session.unique::<T>(&array).unwrap();
+                let inverse = unique.inverse(&array).unwrap();
+                let inverse = bytes(&session, &[&inverse]).unwrap().remove(0);
+                let values: Vec<u8> = unique.values.iter().flat_map(|v| Scalar::new(*v).bytes()).collect();
+                let long = |list: &[u64]| list.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<u8>>();
+                (values, long(&unique.counts), long(&unique.index), inverse)
+            });
+            let same = |key: &str, got: &[u8]| {
+                let want = want(key);
+                assert_eq!(got.len(), want.bytes.len(), "{key} of {name} ({form})");
+                assert!(
+                    agree(want.dtype, got, &want.bytes, Some(0.0)),
+                    "{key} of {name} ({form})"
+                );
+            };
+            same("values", &values);
+            same("counts", &counts);
+            same("index", &index);
+            same("inverse", &inverse);
+            checked += 1;
+        }
+    }
+    assert!(checked > 60);
+}

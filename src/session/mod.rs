@@ -20,6 +20,7 @@ mod output;
 mod place;
 mod report;
 mod run;
+mod unique;
 
 pub use array::{Array, IntoOperand};
 pub use array_scan::Rolling;
@@ -27,6 +28,7 @@ pub use array_shape::{ChunkSpec, s};
 pub use config::{Config, DeviceChoice};
 pub use event::{Event, Listener};
 pub use report::{Report, StageReport};
+pub use unique::Unique;
 
 use crate::expr::Expr;
 use crate::plan::{Destination, Limits, Plan, Root};

@@ -68,6 +68,23 @@ EXPRESSIONS = [
     ('abs(x).max("time") - x.min("time")',), ('maximum(x, y)', 'np.maximum(x, y)'), ('hypot(x, y)', 'np.hypot(x, y)'),
     ('(k > 0) & (k < 10)',), ('~(k > 0)',), ('full_like(k, 3)', 'xr.full_like(k, 3)'), ('x.lat * 2',),
     ('x.groupby("time.month").mean().sel(month=7)',),
+    # Quantiles keep the dtype of floats here.
+    ('x.quantile(0.9, "time")', 'x.quantile(0.9, "time").astype("f4")'), ('y.quantile([0.1, 0.5, 0.9], dim="lon", method="hazen")',),
+    ('x.quantile([0.25, 0.75], ["time", "lon"], method="median_unbiased")',
+     'x.quantile([0.25, 0.75], ["time", "lon"], method="median_unbiased").astype("f4")'),
+    ('x.quantile(0.5, "lat", skipna=False)', 'x.quantile(0.5, "lat", skipna=False).astype("f4")'), ('y.quantile(1)',),
+    ('k.quantile(0.3, "time", method="nearest")', 'k.quantile(0.3, "time", method="nearest").astype("i2")'),
+    ('k.quantile([0.3], "time")',), ('x.quantile(0.2, "lon", keepdims=True)', 'x.quantile(0.2, "lon").astype("f4").expand_dims("lon", axis=2)'),
+    ('percentile(y, 90, "lat")', 'y.quantile(0.9, "lat")'), ('x.median("time")',), ('y.median()',), ('k.median("lat")', 'k.astype("f8").median("lat")'),
+    ('x.median(["lat", "lon"], skipna=False)',), ('x - x.median("time")',),
+    ('sort(y, "lon")', 'y.copy(data=np.sort(y.values, axis=1)).drop_vars("lon")'),
+    ('x.argsort("time")', 'x.copy(data=np.argsort(x.values, axis=0, kind="stable")).drop_vars("time")'),
+    ('k.topk(-3, "time")', 'k.isel(time=slice(0, 3)).copy(data=np.sort(k.values, axis=0)[:3]).drop_vars("time")'),
+    ('x.sortby("lat")',), ('y.sortby("lon", ascending=False)',),
+    ('histogram(k, bins=5, range=[-20, 20])',
+     'xr.DataArray(np.histogram(k, bins=5, range=(-20, 20))[0], {"bin": [-16.0, -8, 0, 8, 16]}, "bin")'),
+    ('histogram(y, [-1, 0, 0.5], weights=y * y)',
+     'xr.DataArray(np.histogram(y, [-1, 0, 0.5], weights=y * y)[0], {"bin": [-0.5, 0.25]}, "bin")'),
 ]
 
 def days(values):

@@ -42,13 +42,25 @@ impl<T: Ordered> Uniques<T> {
         &self.found
     }
 
-    /// Bytes that it takes while as many as `count` are merged with the ones it has.
-    pub fn bytes_with(&self, count: usize) -> usize {
-        (2 * self.found.len() + 2 * count) * size_of::<Found<T>>()
+    /// Bytes that merging with another part takes, this one's included.
+    pub fn bytes_with(&self, other: &Uniques<T>) -> usize {
+        2 * (self.found.len() + other.found.len()) * size_of::<Found<T>>()
     }
 
-    /// The distinct elements of `values`, the first of which stands at `index`.
-    pub fn of(values: &[T::Stored], index: u64) -> Uniques<T> {
+    /// Bytes that [`Uniques::of`] takes for so many values, its result included.
+    pub fn scratch_bytes(count: usize) -> usize {
+        2 * count.min(RUN) * size_of::<(T::Key, u32)>() + 3 * count * size_of::<Found<T>>()
+    }
+
+    /// Tells where the elements of a part stand in the whole: `place` keeps their order.
+    pub fn place(&mut self, place: impl Fn(u64) -> u64) {
+        for found in &mut self.found {
+            found.index = place(found.index);
+        }
+    }
+
+    /// The distinct elements of `values`, with their places there.
+    pub fn of(values: &[T::Stored]) -> Uniques<T> {
         let mut all = Uniques::default();
         let mut lane: Vec<(T::Key, u32)> = Vec::new();
         let mut spare = Vec::new();
@@ -61,7 +73,7 @@ impl<T: Ordered> Uniques<T> {
                 rank: same[0].0,
                 value: values[same[0].1 as usize],
                 count: same.len() as u64,
-                index: index + (run * RUN) as u64 + u64::from(same[0].1),
+                index: (run * RUN) as u64 + u64::from(same[0].1),
             });
             all.merge(Uniques {
                 found: found.collect(),
