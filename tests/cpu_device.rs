@@ -127,9 +127,10 @@ fn access(draw: &mut Draw, shape: &[usize]) -> (Access, usize) {
     (Access { offset, steps }, stride + before)
 }
 
-fn case(seed: u64) -> Case {
+/// A task at random; of long rows that are only stored if asked.
+fn case(seed: u64, rows: bool) -> Case {
     let draw = &mut Draw(seed);
-    let rank = draw.below(6);
+    let rank = if rows { 1 + draw.below(3) } else { draw.below(6) };
     let mut shape = Vec::new();
     for _ in 0..rank {
         let small = [0, 1, 1, 2, 3, 5, 7, 16, 70, 300, 5000];
@@ -139,6 +140,11 @@ fn case(seed: u64) -> Case {
             extent = 1 + draw.below(3).min(room);
         }
         shape.push(extent);
+    }
+    if rows {
+        let others = shape[..rank - 1].iter_mut();
+        others.for_each(|n| *n = 1 + *n % 3);
+        shape[rank - 1] = draw.of(&[256, 300, 511, 512, 513, 1000, 2048, 5001]);
     }
     let origin = (0..rank).map(|_| draw.below(50)).collect();
     let dtypes = DType::ALL;
@@ -188,7 +194,7 @@ fn case(seed: u64) -> Case {
     let group = (rank > 0).then(|| (draw.below(rank), 1 + draw.below(4)));
     for _ in 0..1 + draw.below(3) {
         let value = program.insts.len() - 1 - draw.below(program.insts.len().min(3));
-        let output = if draw.chance(40) {
+        let output = if rows || draw.chance(40) {
             Output::Store(value)
         } else {
             reduce(draw, value, &shape, group)
@@ -443,6 +449,9 @@ fn same_reduced(got: &State, want: &State, largest: f64) -> bool {
     })
 }
 
+/// Bytes around an output that stay as they are.
+const GUARD: usize = 64;
+
 fn check(case: &Case, device: &Cpu) {
     let buffers: Vec<&[u8]> = case.buffers.iter().map(|b| &b[..]).collect();
     let task = Task {
@@ -458,18 +467,20 @@ fn check(case: &Case, device: &Cpu) {
     let mut states: Vec<State> = Vec::new();
     for (output, want) in case.program.outputs.iter().zip(&wanted) {
         match want {
-            Wanted::Stored(bytes) => stored.push(vec![0xa5; bytes.len()]),
+            Wanted::Stored(bytes) => stored.push(vec![0xa5; bytes.len() + GUARD]),
             Wanted::Reduced(state, _) => {
                 let dtype = case.program.insts[output.value()].dtype;
                 states.push(State::new(state.reduction(), dtype, state.len()).unwrap());
             }
         }
     }
+    // Outputs begin anywhere, aligned or not.
+    let skip = |bytes: &[u8]| bytes.len() % 67 % (GUARD + 1);
     let (mut stores, mut reduces) = (stored.iter_mut(), states.iter_mut());
     let mut outputs: Vec<OutMut<'_>> = wanted
         .iter()
         .map(|want| match want {
-            Wanted::Stored(_) => OutMut::Store(stores.next().unwrap()),
+            Wanted::Stored(bytes) => OutMut::Store(&mut stores.next().unwrap()[skip(bytes)..][..bytes.len()]),
             Wanted::Reduced(..) => OutMut::Reduce(reduces.next().unwrap()),
         })
         .collect();
@@ -489,6 +500,14 @@ fn check(case: &Case, device: &Cpu) {
             case.bindings.iter().map(|b| &b.access).collect::<Vec<_>>()
         );
     }
+    let wanted = wanted.iter().filter_map(|want| match want {
+        Wanted::Stored(bytes) => Some(bytes),
+        Wanted::Reduced(..) => None,
+    });
+    for (stored, want) in stored.iter().zip(wanted) {
+        let (before, after) = (&stored[..skip(want)], &stored[skip(want) + want.len()..]);
+        assert!(before.iter().chain(after).all(|&b| b == 0xa5), "around an output");
+    }
 }
 
 #[test]
@@ -496,7 +515,19 @@ fn blocks_are_computed_as_their_points_are() {
     for (number, isa) in [Isa::Baseline, Isa::Avx2, Isa::Avx512].into_iter().enumerate() {
         let device = Cpu::with_isa(isa);
         for seed in 0..100 {
-            check(&case(3 * seed + number as u64), &device);
+            check(&case(3 * seed + number as u64, false), &device);
+        }
+    }
+}
+
+#[test]
+fn long_rows_are_computed_as_their_points_are_streamed_or_not() {
+    for (number, isa) in [Isa::Baseline, Isa::Avx2, Isa::Avx512].into_iter().enumerate() {
+        for large in [0, usize::MAX] {
+            let device = Cpu::with_isa(isa).streaming_from(large);
+            for seed in 0..60 {
+                check(&case(1000 + 3 * seed + number as u64, true), &device);
+            }
         }
     }
 }

@@ -26,8 +26,11 @@ macro_rules! elements {
         impl Element for $t {
             const DTYPE: DType = DType::$d;
             type Stored = $t;
+            #[inline(always)]
             fn store(self) -> $t { self }
+            #[inline(always)]
             fn load(stored: $t) -> $t { stored }
+            #[inline(always)]
             fn to_f64(self) -> f64 { let $x = self; $f }
         }
     )*};
@@ -50,12 +53,15 @@ elements! {
 impl Element for bool {
     const DTYPE: DType = DType::Bool;
     type Stored = u8;
+    #[inline(always)]
     fn store(self) -> u8 {
         u8::from(self)
     }
+    #[inline(always)]
     fn load(stored: u8) -> bool {
         stored != 0
     }
+    #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(u8::from(self))
     }

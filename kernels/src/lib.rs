@@ -16,6 +16,7 @@ pub mod order;
 mod promote;
 pub mod reduce;
 pub mod scan;
+pub mod stream;
 mod strided;
 pub mod window;
 

@@ -22,7 +22,7 @@ mod sign;
 pub(crate) mod strip;
 mod trigonometric;
 
-pub use fused::mask_kernel;
+pub use fused::{mask_kernel, pair_kernel};
 
 use crate::DType;
 use std::fmt;

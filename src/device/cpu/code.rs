@@ -1,11 +1,11 @@
 //! Code: a program with its kernels looked up, done once per program.
 //!
-//! Dead instructions are dropped, ops on half floats become `widen, compute in f32, round`, and
-//! each value gets a slot of the worker's scratch. A slot is used again as soon as nothing reads
+//! Dead instructions are dropped, pairs of ops that have a loop of their own become one node, ops
+//! on half floats become `widen, compute in f32, round`, and each value gets a slot of the worker's scratch. A slot is used again as soon as nothing reads
 //! its value any more, so a long chain of ops stays within a few strips of cache.
 
 use crate::plan::program::{Action, Inst, Output, Program, Reg};
-use tilewise_kernels::ops::mask_kernel;
+use tilewise_kernels::ops::{mask_kernel, pair_kernel};
 use tilewise_kernels::{DType, Isa, Scalar, StripFn, cast_kernel};
 
 /// What a node computes.
@@ -40,6 +40,8 @@ pub(super) struct Node {
 
 /// A program ready to run.
 pub(super) struct Code {
+    /// The program.
+    pub program: Program,
     /// The values in an order in which arguments come first.
     pub nodes: Vec<Node>,
     /// Number of slots.
@@ -55,8 +57,8 @@ impl Code {
     /// Names the op and dtypes for which there is no kernel, or the defect of the program.
     pub(super) fn new(program: &Program, isa: Isa) -> Result<Code, String> {
         program.verify()?;
-        let masks: Vec<Option<(Reg, Reg)>> = (0..program.insts.len()).map(|at| mask(program, at)).collect();
-        let live = live(program, &masks);
+        let fused = fused(program, isa);
+        let live = live(program, &fused);
         let mut nodes: Vec<Node> = Vec::new();
         let mut node_of = vec![usize::MAX; program.insts.len()];
         let mut widened = vec![None; program.insts.len()];
@@ -64,11 +66,9 @@ impl Code {
             if !live[at] {
                 continue;
             }
-            if let Some((x, fill)) = masks[at]
-                && let Some(kernel) = mask_kernel(inst.dtype, isa)
-            {
-                let args = vec![node_of[x], node_of[fill]];
-                node_of[at] = push(&mut nodes, What::Kernel(kernel), args, inst.dtype);
+            if let Some((kernel, args)) = &fused[at] {
+                let args = args.iter().map(|&a| node_of[a]).collect();
+                node_of[at] = push(&mut nodes, What::Kernel(*kernel), args, inst.dtype);
                 continue;
             }
             let args: Vec<usize> = inst.args.iter().map(|&a| node_of[a]).collect();
@@ -121,6 +121,7 @@ impl Code {
             nodes[node_of[output.value()]].outputs.push(number);
         }
         let mut code = Code {
+            program: program.clone(),
             widest: nodes.iter().map(|n| n.dtype.size()).max().unwrap_or(1),
             nodes,
             slots: 0,
@@ -188,11 +189,28 @@ fn push(nodes: &mut Vec<Node>, what: What, args: Vec<usize>, dtype: DType) -> us
     nodes.len() - 1
 }
 
-/// The `x` and `fill` of an instruction that is `where(x == fill, nan, x)` in a float dtype.
-fn mask(program: &Program, at: Reg) -> Option<(Reg, Reg)> {
-    let named = |inst: &Inst, name: &str| matches!(&inst.action, Action::Op(op) if op.name == name);
+/// An instruction's loop together with ops that only it reads, and what that loop reads.
+type Fused = Option<(StripFn, Vec<Reg>)>;
+
+/// For each instruction, the loop that it shares with its arguments, if there is one.
+fn fused(program: &Program, isa: Isa) -> Vec<Fused> {
+    let mut readers = vec![0; program.insts.len()];
+    let args = program.insts.iter().flat_map(|inst| &inst.args);
+    args.copied()
+        .chain(program.outputs.iter().map(Output::value))
+        .for_each(|reg| readers[reg] += 1);
+    let mut fused: Vec<Fused> = Vec::with_capacity(program.insts.len());
+    for at in 0..program.insts.len() {
+        let found = mask(program, at, isa).or_else(|| pair(program, at, isa, &readers, &fused));
+        fused.push(found);
+    }
+    fused
+}
+
+/// The loop of an instruction that is `where(x == fill, nan, x)` in a float dtype.
+fn mask(program: &Program, at: Reg, isa: Isa) -> Fused {
     let inst = &program.insts[at];
-    if !named(inst, "where") || !matches!(inst.dtype, DType::F32 | DType::F64) {
+    if name(inst) != Some("where") {
         return None;
     }
     let (condition, nan, x) = (
@@ -204,27 +222,53 @@ fn mask(program: &Program, at: Reg) -> Option<(Reg, Reg)> {
         Action::Const(scalar) => scalar == Scalar::new(f32::NAN) || scalar == Scalar::new(f64::NAN),
         _ => false,
     };
-    if !is_nan || !named(condition, "equal") {
+    if !is_nan || name(condition) != Some("equal") {
         return None;
     }
-    match condition.args[..] {
-        [a, fill] if a == x => Some((x, fill)),
-        [fill, a] if a == x => Some((x, fill)),
+    let fill = match condition.args[..] {
+        [a, fill] if a == x => fill,
+        [fill, a] if a == x => fill,
+        _ => return None,
+    };
+    Some((mask_kernel(inst.dtype, isa)?, vec![x, fill]))
+}
+
+/// The loop of an instruction and of an op before it that nothing else reads and that is not
+/// fused itself.
+fn pair(program: &Program, at: Reg, isa: Isa, readers: &[usize], before: &[Fused]) -> Fused {
+    let inst = &program.insts[at];
+    let second = name(inst).filter(|_| inst.args.len() == 2)?;
+    [(0, 1), (1, 0)].into_iter().find_map(|(chain, other)| {
+        let (chain, flipped) = (inst.args[chain], chain == 1);
+        let inner = &program.insts[chain];
+        if readers[chain] != 1 || before[chain].is_some() || inner.args.len() != 2 {
+            return None;
+        }
+        let kernel = pair_kernel(name(inner)?, second, flipped, inst.dtype, isa)?;
+        Some((kernel, vec![inner.args[0], inner.args[1], inst.args[other]]))
+    })
+}
+
+/// The name of an instruction that is an op.
+fn name(inst: &Inst) -> Option<&'static str> {
+    match &inst.action {
+        Action::Op(op) => Some(op.name),
         _ => None,
     }
 }
 
 /// The instructions that some output needs.
-fn live(program: &Program, masks: &[Option<(Reg, Reg)>]) -> Vec<bool> {
+fn live(program: &Program, fused: &[Fused]) -> Vec<bool> {
     let mut live = vec![false; program.insts.len()];
     for output in &program.outputs {
         live[output.value()] = true;
     }
     for at in (0..program.insts.len()).rev() {
-        match masks[at] {
-            _ if !live[at] => {}
-            Some((x, fill)) => [x, fill].iter().for_each(|&arg| live[arg] = true),
-            None => program.insts[at].args.iter().for_each(|&arg| live[arg] = true),
+        if live[at] {
+            let args = fused[at]
+                .as_ref()
+                .map_or(&program.insts[at].args, |(_, args)| args);
+            args.iter().for_each(|&arg| live[arg] = true);
         }
     }
     live

@@ -83,7 +83,17 @@ fn neighbours(starts: &[usize]) -> bool {
 
 /// Repeats one element over `out`.
 pub(super) fn splat(element: &[u8], out: &mut [u8]) {
-    for slot in out.chunks_exact_mut(element.len()) {
-        slot.copy_from_slice(element);
+    fn fill<const N: usize>(element: &[u8], out: &mut [u8])
+    where
+        [u8; N]: Pod,
+    {
+        let value: [u8; N] = bytemuck::pod_read_unaligned(element);
+        bytemuck::cast_slice_mut::<u8, [u8; N]>(out).fill(value);
+    }
+    match element.len() {
+        1 => fill::<1>(element, out),
+        2 => fill::<2>(element, out),
+        4 => fill::<4>(element, out),
+        _ => fill::<8>(element, out),
     }
 }

@@ -4,10 +4,12 @@
 //! allocated, and between the ops of a program nothing leaves the cache.
 
 mod code;
+mod flow;
 mod load;
 mod run;
 mod scratch;
 mod space;
+mod tape;
 
 use crate::device::{Binding, Device, OutMut, Task};
 use crate::geometry::{AxisStep, checked_bytes};
@@ -15,6 +17,7 @@ use crate::plan::program::{AxisRole, Output, Program};
 use crate::{Error, Result};
 use code::Code;
 use scratch::Scratch;
+use space::Space;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tilewise_kernels::Isa;
@@ -22,9 +25,15 @@ use tilewise_kernels::Isa;
 /// Programs whose kernels are remembered; beyond it they are looked up again.
 const REMEMBERED: usize = 256;
 
+/// Outputs of a task from this size on are streamed past the caches. A stage of any size is cut
+/// into a dozen tasks or more, so one with such tasks writes more than stays in a cache until
+/// something reads it.
+const LARGE: usize = 1 << 20;
+
 /// The CPU as a device.
 pub struct Cpu {
     isa: Isa,
+    large: usize,
     codes: Mutex<HashMap<Program, Arc<Code>>>,
     idle: Mutex<Vec<Scratch>>,
 }
@@ -45,9 +54,15 @@ impl Cpu {
     pub fn with_isa(isa: Isa) -> Cpu {
         Cpu {
             isa: isa.min(Isa::detect()),
+            large: LARGE,
             codes: Mutex::new(HashMap::new()),
             idle: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The same with outputs of at least `bytes` a task streamed past the caches; 1 MiB if unsaid.
+    pub fn streaming_from(self, bytes: usize) -> Cpu {
+        Cpu { large: bytes, ..self }
     }
 
     /// The kernels of a program.
@@ -63,6 +78,24 @@ impl Cpu {
         codes.insert(program.clone(), code.clone());
         Ok(code)
     }
+
+    /// Runs a task; a worker's next one mostly has the same program, whose code is at hand.
+    fn run_with(&self, scratch: &mut Scratch, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
+        let code = match scratch.last.take() {
+            Some(code) if code.program == *task.program => code,
+            _ => self.code(task.program).map_err(Error::Device)?,
+        };
+        check(task, outputs)?;
+        if !task.shape.contains(&0) {
+            let space = Space::new(&code, task);
+            match tape::fits(task, &space) {
+                true => flow::run(&code, task, &space, outputs, scratch, self.large),
+                false => run::run(&code, task, &space, outputs, scratch),
+            }
+        }
+        scratch.last = Some(code);
+        Ok(())
+    }
 }
 
 impl Device for Cpu {
@@ -75,13 +108,11 @@ impl Device for Cpu {
     }
 
     fn run(&self, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
-        let code = self.code(task.program).map_err(Error::Device)?;
-        check(task, outputs)?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = idle().pop().unwrap_or_default();
-        run::run(&code, task, outputs, &mut scratch);
+        let outcome = self.run_with(&mut scratch, task, outputs);
         idle().push(scratch);
-        Ok(())
+        outcome
     }
 
     fn scratch_bytes(&self, program: &Program, shape: &[usize]) -> usize {

@@ -78,11 +78,13 @@ impl Strip<'_> {
 }
 
 /// Runs `code` on a task that was checked.
-pub(super) fn run(code: &Code, task: &Task<'_>, outputs: &mut [OutMut<'_>], scratch: &mut Scratch) {
-    if task.shape.contains(&0) {
-        return;
-    }
-    let space = Space::new(code, task);
+pub(super) fn run(
+    code: &Code,
+    task: &Task<'_>,
+    space: &Space,
+    outputs: &mut [OutMut<'_>],
+    scratch: &mut Scratch,
+) {
     let longest = space.strip();
     scratch.prepare(code, longest);
     for node in &code.nodes {
@@ -117,7 +119,7 @@ pub(super) fn run(code: &Code, task: &Task<'_>, outputs: &mut [OutMut<'_>], scra
             rows.push(0);
         }
         let strip = Strip {
-            space: &space,
+            space,
             at: &at,
             rows: &rows,
             len,

@@ -2,6 +2,7 @@
 
 use super::code::Code;
 use super::space::{MOST, STRIP};
+use std::sync::Arc;
 
 /// Bytes that strips are aligned to: a cache line, and the widest vector.
 const ALIGN: usize = 64;
@@ -28,6 +29,11 @@ impl Slot {
         &bytemuck::cast_slice(&self.words[self.skip..])[..len]
     }
 
+    /// Its first byte, from which all that was reserved is reached.
+    pub(super) fn start(&mut self) -> *mut u8 {
+        self.words[self.skip..].as_mut_ptr().cast()
+    }
+
     /// The first `len` bytes, to be written.
     pub(super) fn bytes_mut(&mut self, len: usize) -> &mut [u8] {
         &mut bytemuck::cast_slice_mut(&mut self.words[self.skip..])[..len]
@@ -37,6 +43,8 @@ impl Slot {
 /// What one worker needs to run code.
 #[derive(Default)]
 pub(super) struct Scratch {
+    /// The code that it ran last.
+    pub last: Option<Arc<Code>>,
     /// Strips of values.
     pub slots: Vec<Slot>,
     /// Per node: where each row of the strip begins in its input, in elements.

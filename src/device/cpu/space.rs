@@ -262,7 +262,7 @@ impl Space {
     }
 
     /// The dimension along which an input is contiguous that jumps along the innermost one.
-    fn transposed(&self) -> Option<usize> {
+    pub(super) fn transposed(&self) -> Option<usize> {
         let inner = self.inner();
         let jumps = |walk: &&Walk| matches!(walk.steps[inner], AxisStep::Step(step) if step.abs() > 8);
         let turned = self.sources.iter().flatten().find(jumps)?;
