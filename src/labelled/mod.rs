@@ -3,6 +3,7 @@
 //! Everything here is a composition of array operations; nothing computes on its own.
 
 mod align;
+mod along;
 mod attributes;
 pub mod cftime;
 mod coord;
@@ -21,6 +22,7 @@ mod reduce;
 mod structure;
 
 pub use align::{Operand, apply};
+pub use along::Rolling;
 pub use coord::{Coord, CoordData};
 pub use data_array::{Coords, DataArray};
 pub use dataset::{Dataset, Datasets};

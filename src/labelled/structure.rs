@@ -104,18 +104,22 @@ impl DataArray {
         Ok(self.with_expr(self.expr().roll(by, axis as isize)?))
     }
 
-    /// Each element less the one before along a dimension, which loses its first label.
+    /// Each element less the one before along a dimension, `n` times over. The dimension loses its
+    /// first labels, or with `upper` false its last ones.
     ///
     /// # Errors
     /// When there is no such dimension, or for bools.
-    pub fn diff(&self, dim: &str) -> Result<DataArray> {
+    pub fn diff(&self, dim: &str, n: usize, upper: bool) -> Result<DataArray> {
         let axis = self.axis(dim)?;
-        let len = self.shape()[axis];
-        let count = len.saturating_sub(1);
-        let upper = self.pick(dim, &Pick::range(len - count, count, 1))?;
-        let lower = self.pick(dim, &Pick::range(0, count, 1))?;
-        let expr = Expr::op(table("subtract")?, &[upper.expr().clone(), lower.expr().clone()])?;
-        Ok(upper.with_expr(expr))
+        if self.dtype() == DType::Bool {
+            return Err(Error::invalid(
+                "diff: bools have no difference; compare with shift(), or use astype(\"int8\")",
+            ));
+        }
+        let expr = self.expr().diff(n, axis as isize, None, None)?;
+        let (len, count) = (self.shape()[axis], expr.shape[axis]);
+        let labels = Pick::range(if upper { len - count } else { 0 }, count, 1);
+        Ok(self.pick(dim, &labels)?.with_expr(expr))
     }
 
     /// The same array cut into other chunks; a size of 0 means the whole dimension.

@@ -5,7 +5,7 @@ use crate::geometry::normalize_axis;
 use crate::store::MemorySource;
 use crate::{Error, Result};
 use std::sync::Arc;
-use tilewise_kernels::{DType, Literal, float_of, promote, promote_weak};
+use tilewise_kernels::{DType, Literal, promote, promote_weak};
 
 /// Where the samples of a function lie along an axis.
 #[derive(Clone, Debug)]
@@ -103,7 +103,11 @@ impl Expr {
                 edge_order + 1
             )));
         }
-        let dtype = float_of(self.dtype);
+        let dtype = if self.dtype.is_float() {
+            self.dtype
+        } else {
+            DType::F64
+        };
         let values = self.cast(dtype);
         let steps = match spacing {
             Spacing::Even(step) => return even(&values, *step, axis, edge_order),

@@ -5,7 +5,7 @@ use super::super::block::{BlockCall, BlockOp, along};
 use crate::geometry::{Region, normalize_axis};
 use crate::{Error, Result};
 use std::sync::Arc;
-use tilewise_kernels::window::{Scratch, Window};
+use tilewise_kernels::window::{Scratch, Window, WindowKind};
 use tilewise_kernels::{DType, Element, Isa, dispatch};
 
 /// A window moving along an axis of some extent.
@@ -33,7 +33,15 @@ impl Rolling {
 
 impl BlockOp for Rolling {
     fn name(&self) -> &str {
-        "rolling"
+        match self.window.kind {
+            WindowKind::Mean => "rolling mean",
+            WindowKind::Sum => "rolling sum",
+            WindowKind::Min => "rolling min",
+            WindowKind::Max => "rolling max",
+            WindowKind::Var => "rolling var",
+            WindowKind::Std => "rolling std",
+            WindowKind::Count => "rolling count",
+        }
     }
 
     fn needs(&self, _: usize, block: &Region) -> Region {

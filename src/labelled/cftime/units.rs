@@ -86,6 +86,11 @@ impl TimeUnits {
         self.reference.calendar
     }
 
+    /// Microseconds of one unit.
+    pub fn microseconds(&self) -> f64 {
+        self.step as f64
+    }
+
     /// The moment of a number, to the nearest microsecond; `None` for NaN and for what lies
     /// further than 290 000 years away.
     pub fn decode(&self, value: f64) -> Option<Moment> {

@@ -7,7 +7,7 @@ use super::super::group::GroupBy;
 use super::super::reduce::ReduceOptions;
 use super::call::Call;
 use super::value::Value;
-use super::{order, places, table};
+use super::{along, order, places, table};
 use crate::expr::Expr;
 use crate::io::AttrValue;
 use crate::{DType, Error, Op, ReduceKind, Result};
@@ -95,7 +95,31 @@ static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "diff",
-        run: places::diff,
+        run: along::diff,
+    },
+    Function {
+        name: "differentiate",
+        run: along::differentiate,
+    },
+    Function {
+        name: "cumsum",
+        run: along::scan,
+    },
+    Function {
+        name: "cumprod",
+        run: along::scan,
+    },
+    Function {
+        name: "cummax",
+        run: along::scan,
+    },
+    Function {
+        name: "cummin",
+        run: along::scan,
+    },
+    Function {
+        name: "rolling",
+        run: along::rolling,
     },
     Function {
         name: "concat",
@@ -224,7 +248,7 @@ pub(super) fn unknown(name: &str) -> Error {
         .filter(|n| n.starts_with(&start))
         .collect();
     let hint = match (name, near.as_slice()) {
-        ("rolling" | "cumsum" | "cumprod" | "interp", _) => "; it is not available yet".to_string(),
+        ("interp", _) => "; it is not available yet".to_string(),
         (_, []) => String::new(),
         (_, near) => format!("; there is {}", near.join(", ")),
     };
@@ -306,6 +330,14 @@ fn reduce(mut call: Call, kind: ReduceKind, forced: Option<bool>) -> Result<Valu
                 return Err(Error::invalid("a groupby takes skipna and ddof only"));
             }
             group.reduce(kind, skipna, ddof)?
+        }
+        Value::Rolling(rolling) => {
+            if dims.is_some() || weights.is_some() || keepdims || skipna == Some(false) {
+                return Err(Error::invalid(
+                    "windows leave out NaN and take ddof only; min_periods says how many elements they need",
+                ));
+            }
+            along::of_windows(&rolling, kind, ddof)?
         }
         Value::Weighted(pair) => {
             let (array, weights) = *pair;

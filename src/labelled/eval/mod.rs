@@ -3,6 +3,7 @@
 //! Nothing is computed here: every step builds a larger lazy array, and every mistake is reported
 //! at its place in the text, with both sides named.
 
+mod along;
 mod call;
 mod functions;
 mod literal;

@@ -162,24 +162,6 @@ pub(super) fn roll(mut call: Call) -> Result<Value> {
     Ok(Value::Array(out))
 }
 
-pub(super) fn diff(mut call: Call) -> Result<Value> {
-    let array = call.array()?;
-    let dim = call.required("a dimension")?.text("a dimension")?;
-    let times = match call.optional("n") {
-        Some(value) => value.int("n")?,
-        None => 1,
-    };
-    call.finish("a dimension and n")?;
-    if !(0..=64).contains(&times) {
-        return Err(Error::invalid("diff takes n from 0 to 64"));
-    }
-    let mut out = array;
-    for _ in 0..times {
-        out = out.diff(&dim)?;
-    }
-    Ok(Value::Array(out))
-}
-
 pub(super) fn concat(mut call: Call) -> Result<Value> {
     let Value::List(items) = call.required("a list of arrays")? else {
         return Err(Error::invalid(

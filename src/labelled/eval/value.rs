@@ -1,6 +1,7 @@
 //! What an expression can be while it is evaluated.
 
 use super::super::align::Operand;
+use super::super::along::Rolling;
 use super::super::data_array::DataArray;
 use super::super::group::GroupBy;
 use super::super::index::Label;
@@ -29,6 +30,8 @@ pub(super) enum Value {
     None,
     /// `x.groupby(…)`
     Group(Box<GroupBy>),
+    /// `x.rolling(time=…)`
+    Rolling(Box<Rolling>),
     /// `x.weighted(w)`
     Weighted(Box<(DataArray, DataArray)>),
 }
@@ -45,6 +48,7 @@ impl Value {
             Value::Ellipsis => "`...`".into(),
             Value::None => "None".into(),
             Value::Group(_) => "a groupby".into(),
+            Value::Rolling(_) => "rolling windows".into(),
             Value::Weighted(_) => "a weighted array".into(),
         }
     }
@@ -54,7 +58,7 @@ impl Value {
         match self {
             Value::Array(array) => Ok(Operand::Array(array)),
             Value::Literal(literal) => Ok(Operand::Literal(literal)),
-            Value::Group(_) | Value::Weighted(_) => Err(Error::invalid(format!(
+            Value::Group(_) | Value::Rolling(_) | Value::Weighted(_) => Err(Error::invalid(format!(
                 "{what} does not take {}; reduce it first, as in .mean()",
                 self.kind()
             ))),
