@@ -1,5 +1,6 @@
 //! The table of kernel families: one record each, by group.
 
+mod along;
 mod anomalies;
 mod elementwise;
 mod moves;
@@ -12,10 +13,11 @@ use super::family::Family;
 
 /// Every family, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static Family> {
-    const GROUPS: [&[Family]; 7] = [
+    const GROUPS: [&[Family]; 8] = [
         elementwise::FAMILIES,
         reductions::FAMILIES,
         anomalies::FAMILIES,
+        along::FAMILIES,
         stencils::FAMILIES,
         moves::FAMILIES,
         numeric::FAMILIES,
