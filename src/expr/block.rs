@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use bytemuck::Pod;
 use std::fmt;
 use std::sync::Arc;
-use tilewise_kernels::{Columns, ColumnsMut, DType};
+use tilewise_kernels::{Columns, ColumnsMut, DType, Strided};
 
 /// An operation on blocks. Its `Debug` text holds every parameter: two of the same text are the
 /// same operation.
@@ -58,6 +58,13 @@ pub trait BlockOp: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Extents of blocks of a result of that shape, where the operation knows better than to grow
+    /// them along the inner axes until they and their parts take about `target` bytes. They fall
+    /// with `target`.
+    fn block_extents(&self, _shape: &[usize], _target: usize) -> Option<Vec<usize>> {
+        None
+    }
+
     /// Whether blocks are exactly the chunks of the result.
     fn exact_chunks(&self) -> bool {
         false
@@ -99,6 +106,17 @@ pub struct BlockCall<'a, 'b> {
 }
 
 impl<'a> Part<'a> {
+    /// The part as kernels over several axes see it.
+    ///
+    /// # Panics
+    /// When `T` is not as large as an element.
+    pub fn strided<T: Pod>(&self) -> Strided<'a, T> {
+        assert_eq!(size_of::<T>(), self.dtype.size(), "elements of another size");
+        let whole = self.bytes.len() / size_of::<T>() * size_of::<T>();
+        let values = bytemuck::cast_slice(&self.bytes[..whole]);
+        Strided::new(values, self.offset, &self.region.shape, &self.strides)
+    }
+
     /// Columns along `axis`: repeated along `outer`, with all axes from `inner_from` on as
     /// neighbours, at the index `at` of the other axes.
     ///

@@ -6,6 +6,7 @@
 
 mod along;
 mod block;
+mod contract;
 mod create;
 mod elementwise;
 mod infer_chunks;

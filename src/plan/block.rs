@@ -14,6 +14,9 @@ pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize) -> Vec<usize
     if op.exact_chunks() {
         return made.chunks.largest();
     }
+    if let Some(extents) = op.block_extents(shape, target) {
+        return extents;
+    }
     let bytes = |extents: &[usize]| {
         let parts = made.inputs.iter().enumerate().map(|(number, operand)| {
             let part = op.bound(number, extents);

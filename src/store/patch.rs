@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use bytemuck::Pod;
 use std::marker::PhantomData;
 use std::sync::Mutex;
-use tilewise_kernels::ColumnsMut;
+use tilewise_kernels::{ColumnsMut, StridedMut};
 
 /// An array in memory that blocks are claimed of.
 #[derive(Debug)]
@@ -195,6 +195,19 @@ impl<'a> Patch<'a> {
                 self.strides[axis],
             )
         }
+    }
+
+    /// The block as kernels over several axes see it.
+    ///
+    /// # Panics
+    /// When `T` is not as large as an element, or the memory not aligned for it.
+    pub fn strided<T: Pod>(&mut self) -> StridedMut<'_, T> {
+        self.check::<T>();
+        let aligned = (self.base as usize).is_multiple_of(align_of::<T>());
+        assert!(aligned, "a result that is not aligned to its elements");
+        // SAFETY: the elements are those of the claimed block, of any bytes; `&mut self` guards them
+        // meanwhile.
+        unsafe { StridedMut::from_raw(self.base.cast::<T>(), &self.shape, &self.strides) }
     }
 
     /// The first axis from which on elements are contiguous; the rank where not even the last is.
