@@ -17,6 +17,7 @@ pub mod session;
 pub mod store;
 
 pub use error::{Error, Result, human_bytes};
+pub use expr::Boundary;
 pub use session::{Array, Session};
 pub use tilewise_kernels as kernels;
 pub use tilewise_kernels::{DType, Op, ReduceKind, Reduction, Scalar, bf16, f16};

@@ -169,10 +169,7 @@ fn wrong_products_say_what_is_wrong() {
         ),
         (Array::einsum("ij->k", &[&a]), "k of the result is in no operand"),
         (Array::einsum("ij->ii", &[&a]), "i comes twice in the result"),
-        (
-            Array::einsum("ii->i", &[&a]),
-            "i has extents 2 and 3 in operand 0",
-        ),
+        (Array::einsum("ii->i", &[&a]), "i has extents 2 and 3"),
         (Array::einsum("ijk->i", &[&a]), "has 2 axes, its subscript 3"),
         (Array::einsum("i%->i", &[&a]), "'%' is no letter"),
         (Array::einsum("ij,jk->ik", &[&a]), "2 subscripts for 1 arrays"),

@@ -11,6 +11,7 @@ mod create;
 mod elementwise;
 mod infer_chunks;
 pub mod order;
+mod overlap;
 mod reduce;
 mod structure;
 mod views;
@@ -19,6 +20,7 @@ pub use along::Spacing;
 pub use block::{BlockCall, BlockOp, Part, Place, along, along_places};
 pub use create::Custom;
 pub(crate) use create::named;
+pub use overlap::{Boundary, Overlap};
 pub use views::SliceItem;
 
 use crate::geometry::{Chunks, IndexMap};

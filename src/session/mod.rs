@@ -7,6 +7,7 @@ mod array;
 mod array_linalg;
 mod array_ops;
 mod array_order;
+mod array_overlap;
 mod array_scan;
 mod array_shape;
 mod blocks;
