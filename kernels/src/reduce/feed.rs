@@ -1,15 +1,16 @@
 //! Feeding: rows of stored elements join a state.
 //!
-//! Elements stored in the type of the loop are read where they lie. Others are widened into a
-//! buffer on the stack, eight rows of 256 at a time, so that it stays in the first-level cache.
+//! Elements are read where they lie. Those that are not aligned are copied to a buffer on the
+//! stack, eight rows of 256 at a time, so that it stays in the first-level cache.
 
-use super::lanes::{BLOCK, Direction, Rule, TypedRows, drive};
+use super::elements::Stored;
+use super::lanes::{Direction, TypedRows, drive};
+use super::rule::{BLOCK, Rule};
 use super::rules::{Planes, Work, with_rule};
 use super::state::{Cells, State};
-use super::widen::Element;
-use crate::{DType, Isa};
+use crate::Isa;
 
-/// Columns widened at a time; a multiple of the lanes.
+/// Columns copied at a time.
 const CHUNK: usize = 256;
 
 /// Rows of elements of a state's dtype that are fed together; all have `len` elements.
@@ -38,7 +39,7 @@ impl State {
         self.feed(rows, Direction::Across);
     }
 
-    /// Feeds every element of each row to output element `cells[row]`. Sixteen partial results
+    /// Feeds every element of each row to output element `cells[row]`. Partial results
     /// are joined in a fixed order, so the bits do not depend on the machine.
     ///
     /// # Panics
@@ -66,7 +67,6 @@ impl State {
         let mut work = Feed {
             rows,
             direction,
-            dtype: self.dtype,
             isa: self.isa,
         };
         with_rule(self.reduction, self.dtype, &mut self.cells, &mut work);
@@ -77,7 +77,6 @@ impl State {
 struct Feed<'a> {
     rows: &'a Rows<'a>,
     direction: Direction<'a>,
-    dtype: DType,
     isa: Isa,
 }
 
@@ -85,12 +84,12 @@ impl Work for Feed<'_> {
     fn run<R: Rule>(&mut self, cells: &mut Cells)
     where
         R::Store: Planes,
-        R::Elem: Element,
+        R::Elem: Stored,
     {
         let Some(store) = R::Store::of_mut(cells) else {
             return;
         };
-        match R::Elem::native(self.dtype, self.rows.values) {
+        match R::Elem::view(self.rows.values) {
             Some(values) => {
                 let rows = TypedRows {
                     values,
@@ -102,18 +101,19 @@ impl Work for Feed<'_> {
                 };
                 drive::<R>(store, &rows, self.direction, self.isa);
             }
-            None => self.widened::<R>(store),
+            None => self.copied::<R>(store),
         }
     }
 }
 
 impl Feed<'_> {
-    fn widened<R: Rule>(&self, store: &mut R::Store)
+    /// Rows that are not aligned, some at a time.
+    fn copied<R: Rule>(&self, store: &mut R::Store)
     where
-        R::Elem: Element,
+        R::Elem: Stored,
     {
         let rows = self.rows;
-        let size = self.dtype.size();
+        let size = size_of::<R::Elem>();
         let mut buffer = [R::Elem::default(); BLOCK * CHUNK];
         let starts: [usize; BLOCK] = std::array::from_fn(|row| row * CHUNK);
         for first in (0..rows.starts.len()).step_by(BLOCK) {
@@ -125,7 +125,8 @@ impl Feed<'_> {
                 for row in 0..count {
                     let from = (rows.starts[first + row] + column) * size;
                     let out = &mut buffer[starts[row]..starts[row] + len];
-                    R::Elem::widen(self.dtype, &rows.values[from..from + len * size], out);
+                    let bytes = &rows.values[from..from + len * size];
+                    bytemuck::cast_slice_mut(out).copy_from_slice(bytes);
                     indices[row] = rows.indices[first + row] + column as i64 * rows.index_step;
                     cells[row] = rows.cells[first + row];
                     if let Direction::Across = self.direction {

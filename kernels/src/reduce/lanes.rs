@@ -1,68 +1,18 @@
-//! The three ways a strip reaches a state, written once for every reduction.
+//! The ways in which rows reach a state: across its cells, along into one, or by label.
 //!
-//! A reduction says how one element joins a running cell and how two cells join; the drivers here
-//! decide which cells meet which elements. Cells are handled [`LANES`] at a time as small arrays,
-//! so the loops vectorise, and up to [`BLOCK`] rows join a cell while it is in registers, so that
-//! a state is read and written once for eight rows of data. The shape of the additions depends on
-//! these two numbers only, never on the instruction set.
+//! Rows across are taken as they lie, a stretch of columns at a time. A row along is cut into
+//! short rows that follow each other, so that it is a batch as well; what its columns hold is
+//! joined as a tree, for sixteen rows at once. Short rows along are turned first, so that each is
+//! a column.
 
+use super::rule::{Batch, COLUMNS, LANES, ROWS, Rule, take};
 use crate::Isa;
-use std::hint::black_box;
 
-/// Cells handled side by side.
-pub(super) const LANES: usize = 16;
+/// Columns that a row along is cut into.
+const WIDTH: usize = 64;
 
-/// Rows that join a cell before it is written back.
-pub(super) const BLOCK: usize = 8;
-
-/// Runs of [`LANES`] elements of one row that join at a time.
-const RUN: usize = 64;
-
-/// How elements join the cells of one state.
-pub(super) trait Rule {
-    /// The planes of the cells.
-    type Store;
-    /// The type of the elements fed.
-    type Elem: Copy + Default;
-    /// `L` cells in registers.
-    type Lanes<const L: usize>: Copy;
-    /// Whether loops for wider instruction sets are worth their code.
-    const WIDE: bool;
-
-    /// Cells that nothing has joined.
-    fn blank<const L: usize>() -> Self::Lanes<L>;
-    /// The cells `at .. at + L`.
-    fn load<const L: usize>(store: &Self::Store, at: usize) -> Self::Lanes<L>;
-    /// Writes the cells `at .. at + L`.
-    fn save<const L: usize>(store: &mut Self::Store, at: usize, lanes: Self::Lanes<L>);
-    /// Joins `x[l]`, whose index is `index + l * step`, to cell `l`.
-    fn feed<const L: usize>(lanes: &mut Self::Lanes<L>, x: &[Self::Elem; L], index: i64, step: i64);
-    /// Joins `other[l]` to cell `l`.
-    fn merge<const L: usize>(lanes: &mut Self::Lanes<L>, other: &Self::Lanes<L>);
-    /// The cells `from .. from + M`.
-    fn pick<const L: usize, const M: usize>(lanes: &Self::Lanes<L>, from: usize) -> Self::Lanes<M>;
-
-    /// Joins several rows: the elements `starts[r] .. starts[r] + L` of `values`.
-    #[inline(always)]
-    fn feed_block<const L: usize>(
-        lanes: &mut Self::Lanes<L>,
-        values: &[Self::Elem],
-        starts: &[usize],
-        indices: &[i64],
-        step: i64,
-    ) {
-        for (&start, &index) in starts.iter().zip(indices) {
-            Self::feed(lanes, &window(values, start), index, step);
-        }
-    }
-
-    /// Notes that something was fed to the cells `at .. at + len`.
-    #[inline(always)]
-    fn mark(_store: &mut Self::Store, _at: usize, _len: usize) {}
-
-    /// Notes that everything fed to `other` was fed.
-    fn merge_marks(_store: &mut Self::Store, _other: &Self::Store) {}
-}
+/// Rows along of at most so many elements are turned.
+const SHORT: usize = 48;
 
 /// Typed rows with the cell that each begins at.
 pub(super) struct TypedRows<'a, T> {
@@ -98,14 +48,6 @@ pub(super) enum Direction<'a> {
     },
 }
 
-/// The `L` elements from `start` on.
-#[inline(always)]
-pub(super) fn window<T: Copy + Default, const L: usize>(values: &[T], start: usize) -> [T; L] {
-    let mut out = [T::default(); L];
-    out.copy_from_slice(&values[start..start + L]);
-    out
-}
-
 /// Feeds rows to cells. `isa` must be available on this machine.
 pub(super) fn drive<R: Rule>(
     store: &mut R::Store,
@@ -114,7 +56,12 @@ pub(super) fn drive<R: Rule>(
     isa: Isa,
 ) {
     debug_assert!(isa.available());
+    if rows.len == 0 {
+        return;
+    }
     match (direction, isa) {
+        // Batches want rising indices.
+        (Direction::Along, _) if R::INDEXED && rows.step < 0 => each::<R>(store, rows, |_| Some(0)),
         (
             Direction::Grouped {
                 labels,
@@ -122,7 +69,10 @@ pub(super) fn drive<R: Rule>(
                 stride,
             },
             _,
-        ) => grouped::<R>(store, rows, labels, groups, stride),
+        ) => each::<R>(store, rows, |j| {
+            let label = labels[j] as usize;
+            (label < groups).then_some(label * stride)
+        }),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a state only holds an instruction set that `Isa::detect` found.
         (Direction::Across, Isa::Avx512) if R::WIDE => unsafe { x86::across_avx512::<R>(store, rows) },
@@ -135,174 +85,257 @@ pub(super) fn drive<R: Rule>(
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         (Direction::Along, Isa::Avx2) if R::WIDE => unsafe { x86::along_avx2::<R>(store, rows) },
-        (Direction::Across, _) => across::<R>(store, rows),
-        (Direction::Along, _) => along::<R>(store, rows),
+        (Direction::Across, _) => across::<R>(store, rows, plain::<R>),
+        (Direction::Along, _) => along::<R>(store, rows, plain::<R>),
     }
+}
+
+/// Joins a batch, once for all ways of feeding.
+#[inline(never)]
+fn plain<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
+    take::<R>(part, batch);
 }
 
 /// The same loops compiled for wider vectors.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Rule, TypedRows, across, along};
+    use super::{Batch, Rule, TypedRows, across, along, take};
+
+    #[inline(never)]
+    #[target_feature(enable = "avx2")]
+    fn take_avx2<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
+        take::<R>(part, batch);
+    }
 
     #[target_feature(enable = "avx2")]
     pub(super) fn across_avx2<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        across::<R>(store, rows);
+        across::<R>(store, rows, |part, batch| take_avx2::<R>(part, batch));
     }
 
     #[target_feature(enable = "avx2")]
     pub(super) fn along_avx2<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        along::<R>(store, rows);
+        along::<R>(store, rows, |part, batch| take_avx2::<R>(part, batch));
+    }
+
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+    fn take_avx512<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
+        take::<R>(part, batch);
     }
 
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
     pub(super) fn across_avx512<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        across::<R>(store, rows);
+        across::<R>(store, rows, |part, batch| take_avx512::<R>(part, batch));
     }
 
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
     pub(super) fn along_avx512<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        along::<R>(store, rows);
+        along::<R>(store, rows, |part, batch| take_avx512::<R>(part, batch));
     }
 }
 
 #[inline(always)]
-fn across<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
+fn across<R: Rule>(
+    store: &mut R::Store,
+    rows: &TypedRows<'_, R::Elem>,
+    take: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
+) {
+    let mut part = R::part();
+    let (mut starts, mut indices) = ([0; ROWS], [0; ROWS]);
     let mut row = 0;
     while row < rows.starts.len() {
         let cell = rows.cells[row];
         let mut end = row + 1;
-        while end < rows.starts.len() && end - row < BLOCK && rows.cells[end] == cell {
+        while end < rows.starts.len()
+            && end - row < ROWS
+            && rows.cells[end] == cell
+            && (!R::INDEXED || rows.indices[end] > rows.indices[end - 1])
+        {
             end += 1;
         }
         R::mark(store, cell, rows.len);
-        let mut column = 0;
-        while column + LANES <= rows.len {
-            column_block::<R, LANES>(store, rows, row..end, cell, column);
-            column += LANES;
-        }
-        while column < rows.len {
-            column_block::<R, 1>(store, rows, row..end, cell, column);
-            column += 1;
+        let count = end - row;
+        for column in (0..rows.len).step_by(COLUMNS) {
+            let columns = COLUMNS.min(rows.len - column);
+            for slot in 0..count {
+                starts[slot] = rows.starts[row + slot] + column;
+                indices[slot] = rows.indices[row + slot] + column as i64 * rows.step;
+            }
+            let batch = Batch {
+                values: rows.values,
+                starts: &starts[..count],
+                columns,
+                last: columns,
+                indices: &indices[..count],
+                step: rows.step,
+            };
+            take(&mut part, &batch);
+            let mut at = 0;
+            while at + LANES <= columns {
+                join::<R, LANES>(store, cell + column + at, &R::close(&part, at, &batch));
+                at += LANES;
+            }
+            while at < columns {
+                join::<R, 1>(store, cell + column + at, &R::close(&part, at, &batch));
+                at += 1;
+            }
         }
         row = end;
     }
 }
 
-/// Joins the columns `column .. column + L` of some rows to their cells.
+/// Joins lanes to the cells from `at` on.
 #[inline(always)]
-fn column_block<R: Rule, const L: usize>(
+fn join<R: Rule, const L: usize>(store: &mut R::Store, at: usize, lanes: &R::Lanes<L>) {
+    let mut cells = R::load::<L>(store, at);
+    R::merge(&mut cells, lanes);
+    R::save(store, at, cells);
+}
+
+#[inline(always)]
+fn along<R: Rule>(
     store: &mut R::Store,
     rows: &TypedRows<'_, R::Elem>,
-    which: std::ops::Range<usize>,
-    cell: usize,
-    column: usize,
+    take: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
 ) {
-    let mut starts = [0; BLOCK];
-    let mut indices = [0; BLOCK];
-    let count = which.len();
-    for (slot, row) in which.enumerate() {
-        starts[slot] = rows.starts[row] + column;
-        indices[slot] = rows.indices[row] + column as i64 * rows.step;
-    }
-    let mut lanes = R::load::<L>(store, cell + column);
-    R::feed_block(
-        &mut lanes,
-        rows.values,
-        &starts[..count],
-        &indices[..count],
-        rows.step,
-    );
-    R::save(store, cell + column, lanes);
-}
-
-#[inline(always)]
-fn along<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-    if rows.len == 0 {
-        return;
-    }
-    for row in 0..rows.starts.len() {
-        let cell = rows.cells[row];
-        R::mark(store, cell, 1);
-        let mut total = R::load::<1>(store, cell);
-        let whole = rows.len - rows.len % LANES;
-        if whole > 0 {
-            let lanes = stretch::<R, LANES>(R::blank(), rows, row, 0, whole);
-            R::merge(&mut total, &tree::<R>(&lanes));
+    let mut part = R::part();
+    let mut row = 0;
+    while row < rows.starts.len() {
+        let count = LANES.min(rows.starts.len() - row);
+        let lanes = if let Some(apart) = turns::<R>(rows, row, count) {
+            turned::<R>(rows, row, count, apart, &mut part, &take)
+        } else {
+            let mut all = [R::blank::<LANES>(); LANES];
+            for lane in 0..count {
+                let columns = folded::<R>(rows, row + lane, &mut part, &take);
+                for (at, slot) in all.iter_mut().enumerate() {
+                    R::put(slot, lane, &R::pick(&columns, at));
+                }
+            }
+            let mut apart = LANES / 2;
+            while apart > 0 {
+                let (low, high) = all.split_at_mut(apart);
+                for (into, from) in low.iter_mut().zip(&*high).take(apart) {
+                    R::merge(into, from);
+                }
+                apart /= 2;
+            }
+            all[0]
+        };
+        let cells = &rows.cells[row..row + count];
+        cells.iter().for_each(|&cell| R::mark(store, cell, 1));
+        if count == LANES && cells.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+            join::<R, LANES>(store, cells[0], &lanes);
+        } else {
+            for (lane, &cell) in cells.iter().enumerate() {
+                join::<R, 1>(store, cell, &R::pick(&lanes, lane));
+            }
         }
-        let total = stretch::<R, 1>(total, rows, row, whole, rows.len);
-        R::save(store, cell, total);
+        row += count;
     }
 }
 
-/// Joins the elements `from .. to` of a row to `L` cells in turn; `to - from` is a multiple of `L`.
-/// Cells pass through memory after a run of elements: the compiler vectorises backwards from
-/// neighbouring stores, and finds none where cells only meet in the tree that joins them.
+/// All elements of a row along, joined to sixteen.
 #[inline(always)]
-fn stretch<R: Rule, const L: usize>(
-    mut lanes: R::Lanes<L>,
+fn folded<R: Rule>(
     rows: &TypedRows<'_, R::Elem>,
     row: usize,
-    from: usize,
-    to: usize,
-) -> R::Lanes<L> {
-    let mut at = from;
-    while at < to {
-        let mut starts = [0; RUN];
-        let mut indices = [0; RUN];
-        let count = ((to - at) / L).min(RUN);
+    part: &mut R::Part,
+    take: &impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
+) -> R::Lanes<LANES> {
+    let mut total = R::blank::<LANES>();
+    let (mut starts, mut indices) = ([0; ROWS], [0; ROWS]);
+    let mut from = 0;
+    while from < rows.len {
+        let len = (rows.len - from).min(WIDTH * ROWS);
+        let count = len.div_ceil(WIDTH);
         for slot in 0..count {
-            let element = at + slot * L;
+            let element = from + slot * WIDTH;
             starts[slot] = rows.starts[row] + element;
             indices[slot] = rows.indices[row] + element as i64 * rows.step;
         }
-        let mut part = lanes;
-        R::feed_block(
-            &mut part,
-            rows.values,
-            &starts[..count],
-            &indices[..count],
-            rows.step,
-        );
-        lanes = black_box(part);
-        at += count * L;
+        let batch = Batch {
+            values: rows.values,
+            starts: &starts[..count],
+            columns: WIDTH,
+            last: len - (count - 1) * WIDTH,
+            indices: &indices[..count],
+            step: rows.step,
+        };
+        take(part, &batch);
+        let mut at = 0;
+        while at < WIDTH {
+            R::merge(&mut total, &R::close(part, at, &batch));
+            at += LANES;
+        }
+        from += len;
     }
-    lanes
+    total
 }
 
-/// All lanes joined, halves first.
+/// Whether short rows along are to be turned, so that each becomes a column: how far apart their
+/// indices are. `None` for rows that are long or few, or whose indices do not rise in step.
 #[inline(always)]
-fn tree<R: Rule>(lanes: &R::Lanes<LANES>) -> R::Lanes<1> {
-    let mut eight = R::pick::<LANES, 8>(lanes, 0);
-    R::merge(&mut eight, &R::pick::<LANES, 8>(lanes, 8));
-    let mut four = R::pick::<8, 4>(&eight, 0);
-    R::merge(&mut four, &R::pick::<8, 4>(&eight, 4));
-    let mut two = R::pick::<4, 2>(&four, 0);
-    R::merge(&mut two, &R::pick::<4, 2>(&four, 2));
-    let mut one = R::pick::<2, 1>(&two, 0);
-    R::merge(&mut one, &R::pick::<2, 1>(&two, 1));
-    one
+fn turns<R: Rule>(rows: &TypedRows<'_, R::Elem>, row: usize, count: usize) -> Option<i64> {
+    let indices = &rows.indices[row..row + count];
+    let apart = if count > 1 { indices[1] - indices[0] } else { 0 };
+    let in_step = !R::INDEXED || indices.windows(2).all(|pair| pair[1] - pair[0] == apart);
+    (R::READS && rows.len <= SHORT && count >= LANES / 4 && in_step).then_some(apart)
 }
 
-fn grouped<R: Rule>(
-    store: &mut R::Store,
+/// Short rows along, turned.
+#[inline(always)]
+fn turned<R: Rule>(
     rows: &TypedRows<'_, R::Elem>,
-    labels: &[u32],
-    groups: usize,
-    stride: usize,
-) {
+    row: usize,
+    count: usize,
+    apart: i64,
+    part: &mut R::Part,
+    take: &impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
+) -> R::Lanes<LANES> {
+    let mut values = [R::Elem::default(); SHORT * LANES];
+    let (mut starts, mut indices) = ([0; SHORT], [0; SHORT]);
+    for lane in 0..count {
+        let from = &rows.values[rows.starts[row + lane]..][..rows.len];
+        for (turned, &x) in values.chunks_exact_mut(LANES).zip(from) {
+            turned[lane] = x;
+        }
+    }
+    for j in 0..rows.len {
+        starts[j] = j * LANES;
+        indices[j] = rows.indices[row] + j as i64 * rows.step;
+    }
+    let batch = Batch {
+        values: &values,
+        starts: &starts[..rows.len],
+        columns: LANES,
+        last: LANES,
+        indices: &indices[..rows.len],
+        step: apart,
+    };
+    take(part, &batch);
+    R::close(part, 0, &batch)
+}
+
+/// Joins one element after the other; `cell` tells how far from the row's the cell of a column is.
+fn each<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>, cell: impl Fn(usize) -> Option<usize>) {
+    let mut part = R::part();
     for row in 0..rows.starts.len() {
-        let values = &rows.values[rows.starts[row]..][..rows.len];
-        let mut index = rows.indices[row];
-        for (&value, &label) in values.iter().zip(labels) {
-            if (label as usize) < groups {
-                let cell = rows.cells[row] + label as usize * stride;
+        for j in 0..rows.len {
+            if let Some(away) = cell(j) {
+                let cell = rows.cells[row] + away;
                 R::mark(store, cell, 1);
-                let mut lanes = R::load::<1>(store, cell);
-                R::feed(&mut lanes, &[value], index, rows.step);
-                R::save(store, cell, lanes);
+                let batch = Batch {
+                    values: rows.values,
+                    starts: &[rows.starts[row] + j],
+                    columns: 1,
+                    last: 1,
+                    indices: &[rows.indices[row] + j as i64 * rows.step],
+                    step: rows.step,
+                };
+                plain::<R>(&mut part, &batch);
+                join::<R, 1>(store, cell, &R::close(&part, 0, &batch));
             }
-            index += rows.step;
         }
     }
 }
@@ -312,15 +345,11 @@ pub(super) fn merge_all<R: Rule>(store: &mut R::Store, other: &R::Store, len: us
     R::merge_marks(store, other);
     let mut at = 0;
     while at + LANES <= len {
-        let mut lanes = R::load::<LANES>(store, at);
-        R::merge(&mut lanes, &R::load(other, at));
-        R::save(store, at, lanes);
+        join::<R, LANES>(store, at, &R::load(other, at));
         at += LANES;
     }
     while at < len {
-        let mut lanes = R::load::<1>(store, at);
-        R::merge(&mut lanes, &R::load(other, at));
-        R::save(store, at, lanes);
+        join::<R, 1>(store, at, &R::load(other, at));
         at += 1;
     }
 }

@@ -8,16 +8,20 @@
 
 #![allow(clippy::needless_range_loop)] // lanes of several arrays are indexed in step
 
+mod elements;
 mod extremes;
 mod feed;
 mod finish;
+mod indexed;
 mod lanes;
 mod moments;
+mod order;
+mod rule;
 mod rules;
 mod state;
 mod sums;
 mod truth;
-mod widen;
+mod whole;
 
 pub use feed::Rows;
 pub use state::{Canonical, Cells, Means, Moments, State, Sums, Tagged};

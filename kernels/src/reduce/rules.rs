@@ -1,16 +1,19 @@
 //! Which rule serves a reduction of a dtype: the one place where a kind becomes loops.
 
-use super::extremes::{Best, End, Extreme, Indexed, Ordered};
-use super::lanes::Rule;
+use super::elements::{Flag, Narrow, Real, Stored, Truthy, Unread, Whole};
+use super::extremes::Extreme;
+use super::indexed::{Best, End, Indexed};
 use super::moments::Moments;
+use super::order::Keyed;
+use super::rule::Rule;
 use super::state::{Canonical, Cells, Means, Moments as MomentCells, Sums, Tagged};
-use super::sums::{Mean, Prod, Real, Sum, Wrapping};
+use super::sums::{Mean, Prod, Sum};
 use super::truth::{Count, Truth};
-use super::widen::Element;
+use super::whole::{WholeMean, WholeMoments, Wrapping};
 use super::{ReduceKind, Reduction};
-use crate::DType;
+use crate::{DType, bf16, f16};
 
-/// The type that elements of a dtype are reduced in.
+/// The type in which planes hold elements of a dtype.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Class {
     /// Bools and signed integers, in i64.
@@ -31,6 +34,16 @@ impl Class {
             DType::U8 | DType::U16 | DType::U32 | DType::U64 => Class::Unsigned,
             DType::F16 | DType::BF16 | DType::F32 => Class::Single,
             DType::F64 => Class::Double,
+        }
+    }
+
+    /// The dtype that planes hold.
+    pub(super) fn widest(self) -> DType {
+        match self {
+            Class::Signed => DType::I64,
+            Class::Unsigned => DType::U64,
+            Class::Single => DType::F32,
+            Class::Double => DType::F64,
         }
     }
 }
@@ -79,64 +92,118 @@ pub(super) trait Work {
     fn run<R: Rule>(&mut self, cells: &mut Cells)
     where
         R::Store: Planes,
-        R::Elem: Element;
+        R::Elem: Stored;
 }
 
 /// Does `work` by the rule of a reduction.
 pub(super) fn with_rule(reduction: Reduction, dtype: DType, cells: &mut Cells, work: &mut impl Work) {
-    if reduction.skipna && dtype.is_float() {
-        by_kind::<true>(reduction.kind, dtype, cells, work);
-    } else {
-        by_kind::<false>(reduction.kind, dtype, cells, work);
+    let (kind, skip) = (reduction.kind, reduction.skipna);
+    match (dtype, skip) {
+        (DType::Bool, _) => by_narrow::<Flag>(kind, cells, work),
+        (DType::I8, _) => by_narrow::<i8>(kind, cells, work),
+        (DType::I16, _) => by_narrow::<i16>(kind, cells, work),
+        (DType::U8, _) => by_narrow::<u8>(kind, cells, work),
+        (DType::U16, _) => by_narrow::<u16>(kind, cells, work),
+        (DType::I32, _) => by_wide::<i32>(kind, cells, work),
+        (DType::U32, _) => by_wide::<u32>(kind, cells, work),
+        (DType::I64, _) => by_long::<i64>(kind, cells, work),
+        (DType::U64, _) => by_long::<u64>(kind, cells, work),
+        (DType::F16, false) => by_float::<f16, false>(kind, cells, work),
+        (DType::F16, true) => by_float::<f16, true>(kind, cells, work),
+        (DType::BF16, false) => by_float::<bf16, false>(kind, cells, work),
+        (DType::BF16, true) => by_float::<bf16, true>(kind, cells, work),
+        (DType::F32, false) => by_float::<f32, false>(kind, cells, work),
+        (DType::F32, true) => by_float::<f32, true>(kind, cells, work),
+        (DType::F64, false) => by_float::<f64, false>(kind, cells, work),
+        (DType::F64, true) => by_float::<f64, true>(kind, cells, work),
     }
 }
 
-fn by_kind<const SKIP: bool>(kind: ReduceKind, dtype: DType, cells: &mut Cells, work: &mut impl Work) {
-    let class = Class::of(dtype);
-    match (kind, class) {
-        (ReduceKind::Any, _) => work.run::<Truth<false>>(cells),
-        (ReduceKind::All, _) => work.run::<Truth<true>>(cells),
-        (ReduceKind::Count, _) => work.run::<Count<SKIP>>(cells),
-        (ReduceKind::Sum, Class::Signed | Class::Unsigned) => work.run::<Wrapping<false>>(cells),
-        (ReduceKind::Prod, Class::Signed | Class::Unsigned) => work.run::<Wrapping<true>>(cells),
-        (ReduceKind::Mean | ReduceKind::Var | ReduceKind::Std, Class::Signed | Class::Unsigned) => {
-            by_real::<f64, false>(kind, cells, work);
-        }
-        (
-            ReduceKind::Sum | ReduceKind::Prod | ReduceKind::Mean | ReduceKind::Var | ReduceKind::Std,
-            Class::Single,
-        ) => by_real::<f32, SKIP>(kind, cells, work),
-        (
-            ReduceKind::Sum | ReduceKind::Prod | ReduceKind::Mean | ReduceKind::Var | ReduceKind::Std,
-            Class::Double,
-        ) => by_real::<f64, SKIP>(kind, cells, work),
-        (_, Class::Signed) => by_order::<i64, false>(kind, cells, work),
-        (_, Class::Unsigned) => by_order::<u64, false>(kind, cells, work),
-        (_, Class::Single) => by_order::<f32, SKIP>(kind, cells, work),
-        (_, Class::Double) => by_order::<f64, SKIP>(kind, cells, work),
-    }
-}
-
-fn by_real<K: Real + Element, const SKIP: bool>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work) {
-    match kind {
-        ReduceKind::Sum => work.run::<Sum<K, SKIP>>(cells),
-        ReduceKind::Prod => work.run::<Prod<K, SKIP>>(cells),
-        ReduceKind::Mean => work.run::<Mean<K, SKIP>>(cells),
-        _ => work.run::<Moments<K, SKIP>>(cells),
-    }
-}
-
-fn by_order<K: Ordered + Element, const SKIP: bool>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
+/// Integers whose squares have exact sums.
+fn by_narrow<E: Narrow + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
 where
-    Tagged<K, u8>: Planes,
-    Tagged<K, i64>: Planes,
+    Tagged<E::Plane, u8>: Planes,
+    Tagged<E::Plane, i64>: Planes,
 {
     match kind {
-        ReduceKind::Min => work.run::<Extreme<K, false, SKIP>>(cells),
-        ReduceKind::Max => work.run::<Extreme<K, true, SKIP>>(cells),
-        ReduceKind::ArgMin => work.run::<Indexed<K, Best<false, SKIP>>>(cells),
-        ReduceKind::ArgMax => work.run::<Indexed<K, Best<true, SKIP>>>(cells),
-        ReduceKind::First => work.run::<Indexed<K, End<false, SKIP>>>(cells),
-        _ => work.run::<Indexed<K, End<true, SKIP>>>(cells),
+        ReduceKind::Mean => work.run::<WholeMean<E>>(cells),
+        ReduceKind::Var | ReduceKind::Std => work.run::<WholeMoments<E>>(cells),
+        _ => by_whole::<E>(kind, cells, work),
+    }
+}
+
+/// Integers that have exact sums.
+fn by_wide<E: Whole + Real + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
+where
+    Tagged<E::Plane, u8>: Planes,
+    Tagged<E::Plane, i64>: Planes,
+{
+    match kind {
+        ReduceKind::Mean => work.run::<WholeMean<E>>(cells),
+        ReduceKind::Var | ReduceKind::Std => work.run::<Moments<E, false>>(cells),
+        _ => by_whole::<E>(kind, cells, work),
+    }
+}
+
+/// Integers whose sums may not be exact.
+fn by_long<E: Whole + Real + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
+where
+    Tagged<E::Plane, u8>: Planes,
+    Tagged<E::Plane, i64>: Planes,
+{
+    match kind {
+        ReduceKind::Mean => work.run::<Mean<E, false>>(cells),
+        ReduceKind::Var | ReduceKind::Std => work.run::<Moments<E, false>>(cells),
+        _ => by_whole::<E>(kind, cells, work),
+    }
+}
+
+/// What is the same for all integers.
+fn by_whole<E: Whole + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
+where
+    Tagged<E::Plane, u8>: Planes,
+    Tagged<E::Plane, i64>: Planes,
+{
+    match kind {
+        ReduceKind::Sum => work.run::<Wrapping<E, false>>(cells),
+        ReduceKind::Prod => work.run::<Wrapping<E, true>>(cells),
+        ReduceKind::Count => work.run::<Count<Unread>>(cells),
+        _ => by_order::<E, false>(kind, cells, work),
+    }
+}
+
+fn by_float<E: Real + Truthy + Keyed, const SKIP: bool>(
+    kind: ReduceKind,
+    cells: &mut Cells,
+    work: &mut impl Work,
+) where
+    Tagged<E::Plane, u8>: Planes,
+    Tagged<E::Plane, i64>: Planes,
+{
+    match kind {
+        ReduceKind::Sum => work.run::<Sum<E, SKIP>>(cells),
+        ReduceKind::Prod => work.run::<Prod<E, SKIP>>(cells),
+        ReduceKind::Mean => work.run::<Mean<E, SKIP>>(cells),
+        ReduceKind::Var | ReduceKind::Std => work.run::<Moments<E, SKIP>>(cells),
+        ReduceKind::Count if SKIP => work.run::<Count<E>>(cells),
+        ReduceKind::Count => work.run::<Count<Unread>>(cells),
+        _ => by_order::<E, SKIP>(kind, cells, work),
+    }
+}
+
+fn by_order<E: Truthy + Keyed, const SKIP: bool>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
+where
+    Tagged<E::Plane, u8>: Planes,
+    Tagged<E::Plane, i64>: Planes,
+{
+    match kind {
+        ReduceKind::Any => work.run::<Truth<E, false>>(cells),
+        ReduceKind::All => work.run::<Truth<E, true>>(cells),
+        ReduceKind::Min => work.run::<Extreme<E, false, SKIP>>(cells),
+        ReduceKind::Max => work.run::<Extreme<E, true, SKIP>>(cells),
+        ReduceKind::ArgMin => work.run::<Indexed<E, Best<false, SKIP>>>(cells),
+        ReduceKind::ArgMax => work.run::<Indexed<E, Best<true, SKIP>>>(cells),
+        ReduceKind::First => work.run::<Indexed<E, End<false, SKIP>>>(cells),
+        _ => work.run::<Indexed<E, End<true, SKIP>>>(cells),
     }
 }

@@ -4,8 +4,9 @@
 //! cells vectorise. The planes are public as [`Cells`]: a device that reduces by itself fills a
 //! state's cells and has it merged.
 
-use super::extremes::{Ordered, worst};
-use super::lanes::{Rule, merge_all};
+use super::lanes::merge_all;
+use super::order::{Ordered, worst};
+use super::rule::Rule;
 use super::rules::{Class, Planes, Work, with_rule};
 use super::{ReduceKind, Reduction};
 use crate::{DType, Isa};
@@ -303,7 +304,13 @@ impl State {
             other: &other.cells,
             len: self.len,
         };
-        with_rule(self.reduction, self.dtype, &mut self.cells, &mut work);
+        // Planes are the same for every dtype of a class.
+        with_rule(
+            self.reduction,
+            Class::of(self.dtype).widest(),
+            &mut self.cells,
+            &mut work,
+        );
     }
 }
 

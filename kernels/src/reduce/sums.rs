@@ -1,43 +1,13 @@
-//! Sums, products and means.
+//! Sums, products and means of floats.
 //!
-//! Float sums keep the rounding error of every addition beside the sum (Knuth's two-sum), in f64:
-//! it is free next to the memory traffic and makes the sum of 10^10 elements right to the last
-//! place. Integers wrap in 64 bits, where signed and unsigned arithmetic are the same.
+//! Sums keep the rounding error of every addition beside the sum (Knuth's two-sum), in f64: it is
+//! free next to the memory traffic and makes the sum of 10^10 elements right to the last place.
+//! Elements of up to 32 bits are added eight at a time first: their sum has bits to spare in f64.
 
-use super::lanes::{Rule, window};
+use super::elements::Real;
+use super::rule::{Batch, Column, Rule, cut, list, tree, window};
 use super::state::{Means, Sums};
 use std::marker::PhantomData;
-
-/// A float that is summed in f64.
-pub(super) trait Real: Copy + Default + 'static {
-    /// Exactly.
-    fn wide(self) -> f64;
-}
-
-impl Real for f32 {
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Real for f64 {
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        self
-    }
-}
-
-/// The value that joins and 1, or `instead` and 0 when it is a NaN to skip.
-#[inline(always)]
-pub(super) fn kept<K: Real, const SKIP: bool>(x: K, instead: f64) -> (f64, f64) {
-    let x = x.wide();
-    if SKIP && x.is_nan() {
-        (instead, 0.0)
-    } else {
-        (x, 1.0)
-    }
-}
 
 /// `a + b` and what its rounding lost.
 #[inline(always)]
@@ -56,8 +26,11 @@ pub(super) fn settle(sum: f64, error: f64) -> f64 {
     }
 }
 
-/// Sum of floats.
-pub(super) struct Sum<K, const SKIP: bool>(PhantomData<K>);
+/// The value, or `instead` for what is left out.
+#[inline(always)]
+fn kept<K: Real, const SKIP: bool>(x: K, instead: f64) -> f64 {
+    if SKIP && x.missing() { instead } else { x.wide() }
+}
 
 /// `L` sums and their errors.
 #[derive(Clone, Copy)]
@@ -67,32 +40,20 @@ pub(super) struct SumLanes<const L: usize> {
 }
 
 impl<const L: usize> SumLanes<L> {
-    #[inline(always)]
-    fn add(&mut self, x: &[f64; L]) {
-        for l in 0..L {
-            let (sum, lost) = two_sum(self.sum[l], x[l]);
-            self.sum[l] = sum;
-            self.error[l] += lost;
-        }
-    }
-}
+    /// Sums of nothing.
+    pub(super) const ZERO: SumLanes<L> = SumLanes {
+        sum: [0.0; L],
+        error: [0.0; L],
+    };
 
-impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
-    type Store = Sums;
-    type Elem = K;
-    type Lanes<const L: usize> = SumLanes<L>;
-    const WIDE: bool = true;
-
+    /// Sums that lost nothing.
     #[inline(always)]
-    fn blank<const L: usize>() -> SumLanes<L> {
-        SumLanes {
-            sum: [0.0; L],
-            error: [0.0; L],
-        }
+    pub(super) fn exact(sum: [f64; L]) -> SumLanes<L> {
+        SumLanes { sum, error: [0.0; L] }
     }
 
     #[inline(always)]
-    fn load<const L: usize>(store: &Sums, at: usize) -> SumLanes<L> {
+    pub(super) fn load(store: &Sums, at: usize) -> SumLanes<L> {
         SumLanes {
             sum: window(&store.sum, at),
             error: window(&store.error, at),
@@ -100,97 +61,288 @@ impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
     }
 
     #[inline(always)]
-    fn save<const L: usize>(store: &mut Sums, at: usize, lanes: SumLanes<L>) {
-        store.sum[at..at + L].copy_from_slice(&lanes.sum);
-        store.error[at..at + L].copy_from_slice(&lanes.error);
+    pub(super) fn save(&self, store: &mut Sums, at: usize) {
+        store.sum[at..at + L].copy_from_slice(&self.sum);
+        store.error[at..at + L].copy_from_slice(&self.error);
     }
 
     #[inline(always)]
-    fn feed<const L: usize>(lanes: &mut SumLanes<L>, x: &[K; L], _index: i64, _step: i64) {
-        let mut wide = [0.0; L];
+    pub(super) fn merge(&mut self, other: &SumLanes<L>) {
         for l in 0..L {
-            wide[l] = kept::<K, SKIP>(x[l], 0.0).0;
+            let (sum, lost) = two_sum(self.sum[l], other.sum[l]);
+            self.sum[l] = sum;
+            self.error[l] = (self.error[l] + lost) + other.error[l];
         }
-        lanes.add(&wide);
+    }
+
+    #[inline(always)]
+    pub(super) fn pick<const M: usize>(&self, from: usize) -> SumLanes<M> {
+        SumLanes {
+            sum: window(&self.sum, from),
+            error: window(&self.error, from),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn put(&mut self, at: usize, one: &SumLanes<1>) {
+        self.sum[at] = one.sum[0];
+        self.error[at] = one.error[0];
+    }
+}
+
+/// Sums of columns and their errors.
+pub(super) struct SumPart {
+    sum: Column<f64>,
+    error: Column<f64>,
+}
+
+impl SumPart {
+    fn new() -> SumPart {
+        SumPart {
+            sum: [0.0; _],
+            error: [0.0; _],
+        }
+    }
+
+    #[inline(always)]
+    fn open(&mut self, columns: usize) {
+        self.sum[..columns].fill(0.0);
+        self.error[..columns].fill(0.0);
+    }
+
+    #[inline(always)]
+    fn lanes<const L: usize>(&self, at: usize) -> SumLanes<L> {
+        SumLanes {
+            sum: window(&self.sum, at),
+            error: window(&self.error, at),
+        }
+    }
+
+    /// Joins rows; what is skipped counts as 0.
+    #[inline(always)]
+    fn rows<K: Real, const R: usize>(&mut self, rows: [&[K]; R], columns: usize, value: impl Fn(K) -> f64) {
+        let rows = cut(rows, columns);
+        let (sums, errors) = (&mut self.sum[..columns], &mut self.error[..columns]);
+        for j in 0..columns {
+            let x: [f64; R] = list(|r| value(rows[r][j]));
+            if K::SHORT {
+                let (sum, lost) = two_sum(sums[j], tree(x, |a, b| a + b));
+                sums[j] = sum;
+                errors[j] += lost;
+            } else {
+                let (mut sum, mut error) = (sums[j], errors[j]);
+                for x in x {
+                    let (next, lost) = two_sum(sum, x);
+                    sum = next;
+                    error += lost;
+                }
+                sums[j] = sum;
+                errors[j] = error;
+            }
+        }
+    }
+}
+
+/// Sum of floats.
+pub(super) struct Sum<K, const SKIP: bool>(PhantomData<K>);
+
+impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
+    type Store = Sums;
+    type Elem = K;
+    type Lanes<const L: usize> = SumLanes<L>;
+    type Part = SumPart;
+
+    #[inline(always)]
+    fn blank<const L: usize>() -> SumLanes<L> {
+        SumLanes::ZERO
+    }
+
+    #[inline(always)]
+    fn load<const L: usize>(store: &Sums, at: usize) -> SumLanes<L> {
+        SumLanes::load(store, at)
+    }
+
+    #[inline(always)]
+    fn save<const L: usize>(store: &mut Sums, at: usize, lanes: SumLanes<L>) {
+        lanes.save(store, at);
     }
 
     #[inline(always)]
     fn merge<const L: usize>(lanes: &mut SumLanes<L>, other: &SumLanes<L>) {
-        lanes.add(&other.sum);
-        for l in 0..L {
-            lanes.error[l] += other.error[l];
-        }
+        lanes.merge(other);
     }
 
     #[inline(always)]
     fn pick<const L: usize, const M: usize>(lanes: &SumLanes<L>, from: usize) -> SumLanes<M> {
-        SumLanes {
-            sum: window(&lanes.sum, from),
-            error: window(&lanes.error, from),
-        }
+        lanes.pick(from)
+    }
+
+    #[inline(always)]
+    fn put<const L: usize>(lanes: &mut SumLanes<L>, at: usize, one: &SumLanes<1>) {
+        lanes.put(at, one);
+    }
+
+    fn part() -> SumPart {
+        SumPart::new()
+    }
+
+    #[inline(always)]
+    fn open(part: &mut SumPart, batch: &Batch<'_, K>) {
+        part.open(batch.columns);
+    }
+
+    #[inline(always)]
+    fn rows<const R: usize>(part: &mut SumPart, rows: [&[K]; R], columns: usize) {
+        part.rows(rows, columns, |x| kept::<K, SKIP>(x, 0.0));
+    }
+
+    #[inline(always)]
+    fn close<const L: usize>(part: &SumPart, at: usize, _: &Batch<'_, K>) -> SumLanes<L> {
+        part.lanes(at)
     }
 }
-
-/// Sum and count of floats.
-pub(super) struct Mean<K, const SKIP: bool>(PhantomData<K>);
 
 /// `L` sums and counts.
 #[derive(Clone, Copy)]
 pub(super) struct MeanLanes<const L: usize> {
-    sums: SumLanes<L>,
-    count: [f64; L],
+    pub(super) sums: SumLanes<L>,
+    pub(super) count: [f64; L],
 }
 
-impl<K: Real, const SKIP: bool> Rule for Mean<K, SKIP> {
-    type Store = Means;
-    type Elem = K;
-    type Lanes<const L: usize> = MeanLanes<L>;
-    const WIDE: bool = true;
+impl<const L: usize> MeanLanes<L> {
+    /// Means of nothing.
+    pub(super) const NONE: MeanLanes<L> = MeanLanes {
+        sums: SumLanes::ZERO,
+        count: [0.0; L],
+    };
 
     #[inline(always)]
-    fn blank<const L: usize>() -> MeanLanes<L> {
+    pub(super) fn load(store: &Means, at: usize) -> MeanLanes<L> {
         MeanLanes {
-            sums: Sum::<K, SKIP>::blank(),
-            count: [0.0; L],
-        }
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Means, at: usize) -> MeanLanes<L> {
-        MeanLanes {
-            sums: Sum::<K, SKIP>::load(&store.sums, at),
+            sums: SumLanes::load(&store.sums, at),
             count: window(&store.count, at),
         }
     }
 
     #[inline(always)]
-    fn save<const L: usize>(store: &mut Means, at: usize, lanes: MeanLanes<L>) {
-        Sum::<K, SKIP>::save(&mut store.sums, at, lanes.sums);
-        store.count[at..at + L].copy_from_slice(&lanes.count);
+    pub(super) fn save(&self, store: &mut Means, at: usize) {
+        self.sums.save(&mut store.sums, at);
+        store.count[at..at + L].copy_from_slice(&self.count);
     }
 
     #[inline(always)]
-    fn feed<const L: usize>(lanes: &mut MeanLanes<L>, x: &[K; L], index: i64, step: i64) {
-        Sum::<K, SKIP>::feed(&mut lanes.sums, x, index, step);
+    pub(super) fn merge(&mut self, other: &MeanLanes<L>) {
+        self.sums.merge(&other.sums);
         for l in 0..L {
-            lanes.count[l] += kept::<K, SKIP>(x[l], 0.0).1;
+            self.count[l] += other.count[l];
         }
+    }
+
+    #[inline(always)]
+    pub(super) fn pick<const M: usize>(&self, from: usize) -> MeanLanes<M> {
+        MeanLanes {
+            sums: self.sums.pick(from),
+            count: window(&self.count, from),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn put(&mut self, at: usize, one: &MeanLanes<1>) {
+        self.sums.put(at, &one.sums);
+        self.count[at] = one.count[0];
+    }
+}
+
+/// Sums of columns and numbers of values that are skipped.
+pub(super) struct MeanPart {
+    sums: SumPart,
+    skipped: Column<u32>,
+}
+
+/// Sum and count of floats.
+pub(super) struct Mean<K, const SKIP: bool>(PhantomData<K>);
+
+impl<K: Real, const SKIP: bool> Rule for Mean<K, SKIP> {
+    type Store = Means;
+    type Elem = K;
+    type Lanes<const L: usize> = MeanLanes<L>;
+    type Part = MeanPart;
+
+    #[inline(always)]
+    fn blank<const L: usize>() -> MeanLanes<L> {
+        MeanLanes::NONE
+    }
+
+    #[inline(always)]
+    fn load<const L: usize>(store: &Means, at: usize) -> MeanLanes<L> {
+        MeanLanes::load(store, at)
+    }
+
+    #[inline(always)]
+    fn save<const L: usize>(store: &mut Means, at: usize, lanes: MeanLanes<L>) {
+        lanes.save(store, at);
     }
 
     #[inline(always)]
     fn merge<const L: usize>(lanes: &mut MeanLanes<L>, other: &MeanLanes<L>) {
-        Sum::<K, SKIP>::merge(&mut lanes.sums, &other.sums);
-        for l in 0..L {
-            lanes.count[l] += other.count[l];
-        }
+        lanes.merge(other);
     }
 
     #[inline(always)]
     fn pick<const L: usize, const M: usize>(lanes: &MeanLanes<L>, from: usize) -> MeanLanes<M> {
-        MeanLanes {
-            sums: Sum::<K, SKIP>::pick(&lanes.sums, from),
-            count: window(&lanes.count, from),
+        lanes.pick(from)
+    }
+
+    #[inline(always)]
+    fn put<const L: usize>(lanes: &mut MeanLanes<L>, at: usize, one: &MeanLanes<1>) {
+        lanes.put(at, one);
+    }
+
+    fn part() -> MeanPart {
+        MeanPart {
+            sums: SumPart::new(),
+            skipped: [0; _],
         }
+    }
+
+    #[inline(always)]
+    fn open(part: &mut MeanPart, batch: &Batch<'_, K>) {
+        part.sums.open(batch.columns);
+        if SKIP {
+            part.skipped[..batch.columns].fill(0);
+        }
+    }
+
+    #[inline(always)]
+    fn rows<const R: usize>(part: &mut MeanPart, rows: [&[K]; R], columns: usize) {
+        part.sums.rows(rows, columns, |x| kept::<K, SKIP>(x, 0.0));
+        if SKIP {
+            tally(&mut part.skipped, rows, columns);
+        }
+    }
+
+    #[inline(always)]
+    fn close<const L: usize>(part: &MeanPart, at: usize, batch: &Batch<'_, K>) -> MeanLanes<L> {
+        let mut count = batch.counts(at);
+        if SKIP {
+            for l in 0..L {
+                count[l] -= f64::from(part.skipped[at + l]);
+            }
+        }
+        MeanLanes {
+            sums: part.sums.lanes(at),
+            count,
+        }
+    }
+}
+
+/// Counts what is missing, per column.
+#[inline(always)]
+pub(super) fn tally<K: Real, const R: usize>(counts: &mut Column<u32>, rows: [&[K]; R], columns: usize) {
+    let rows = cut(rows, columns);
+    for (j, count) in counts[..columns].iter_mut().enumerate() {
+        let missing: [u32; R] = list(|r| u32::from(rows[r][j].missing()));
+        *count += tree(missing, |a, b| a + b);
     }
 }
 
@@ -201,6 +353,7 @@ impl<K: Real, const SKIP: bool> Rule for Prod<K, SKIP> {
     type Store = Vec<f64>;
     type Elem = K;
     type Lanes<const L: usize> = [f64; L];
+    type Part = Column<f64>;
     const WIDE: bool = false;
 
     #[inline(always)]
@@ -219,13 +372,6 @@ impl<K: Real, const SKIP: bool> Rule for Prod<K, SKIP> {
     }
 
     #[inline(always)]
-    fn feed<const L: usize>(lanes: &mut [f64; L], x: &[K; L], _index: i64, _step: i64) {
-        for l in 0..L {
-            lanes[l] *= kept::<K, SKIP>(x[l], 1.0).0;
-        }
-    }
-
-    #[inline(always)]
     fn merge<const L: usize>(lanes: &mut [f64; L], other: &[f64; L]) {
         for l in 0..L {
             lanes[l] *= other[l];
@@ -236,50 +382,35 @@ impl<K: Real, const SKIP: bool> Rule for Prod<K, SKIP> {
     fn pick<const L: usize, const M: usize>(lanes: &[f64; L], from: usize) -> [f64; M] {
         window(lanes, from)
     }
-}
-
-/// Sum (or product) of integers, modulo 2^64.
-pub(super) struct Wrapping<const PRODUCT: bool>;
-
-impl<const PRODUCT: bool> Rule for Wrapping<PRODUCT> {
-    type Store = Vec<u64>;
-    type Elem = u64;
-    type Lanes<const L: usize> = [u64; L];
-    const WIDE: bool = true;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> [u64; L] {
-        [u64::from(PRODUCT); L]
+    fn put<const L: usize>(lanes: &mut [f64; L], at: usize, one: &[f64; 1]) {
+        lanes[at] = one[0];
+    }
+
+    fn part() -> Column<f64> {
+        [1.0; _]
     }
 
     #[inline(always)]
-    fn load<const L: usize>(store: &Vec<u64>, at: usize) -> [u64; L] {
-        window(store, at)
+    fn open(part: &mut Column<f64>, batch: &Batch<'_, K>) {
+        part[..batch.columns].fill(1.0);
     }
 
     #[inline(always)]
-    fn save<const L: usize>(store: &mut Vec<u64>, at: usize, lanes: [u64; L]) {
-        store[at..at + L].copy_from_slice(&lanes);
-    }
-
-    #[inline(always)]
-    fn feed<const L: usize>(lanes: &mut [u64; L], x: &[u64; L], _index: i64, _step: i64) {
-        Self::merge(lanes, x);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut [u64; L], other: &[u64; L]) {
-        for l in 0..L {
-            lanes[l] = if PRODUCT {
-                lanes[l].wrapping_mul(other[l])
-            } else {
-                lanes[l].wrapping_add(other[l])
-            };
+    fn rows<const R: usize>(part: &mut Column<f64>, rows: [&[K]; R], columns: usize) {
+        let rows = cut(rows, columns);
+        for (j, product) in part[..columns].iter_mut().enumerate() {
+            let mut all = *product;
+            for row in rows {
+                all *= kept::<K, SKIP>(row[j], 1.0);
+            }
+            *product = all;
         }
     }
 
     #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &[u64; L], from: usize) -> [u64; M] {
-        window(lanes, from)
+    fn close<const L: usize>(part: &Column<f64>, at: usize, _: &Batch<'_, K>) -> [f64; L] {
+        window(part, at)
     }
 }
