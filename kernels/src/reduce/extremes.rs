@@ -3,7 +3,7 @@
 //! NumPy's meaning: a NaN wins unless it is skipped.
 
 use super::order::{Keyed, Ordered, beats, worst};
-use super::rule::{Batch, Column, Rule, cut, list, window};
+use super::rule::{Batch, Column, Rule, cut};
 use super::state::Tagged;
 use std::marker::PhantomData;
 
@@ -20,39 +20,12 @@ fn better<K: Ordered, const MAX: bool, const SKIP: bool>(have: K, x: K) -> K {
 impl<E: Keyed, const MAX: bool, const SKIP: bool> Rule for Extreme<E, MAX, SKIP> {
     type Store = Tagged<E::Plane, u8>;
     type Elem = E;
-    type Lanes<const L: usize> = [E::Plane; L];
+    type Cell = [E::Plane; 1];
     type Part = Column<E::Key>;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> [E::Plane; L] {
-        [worst::<E::Plane, MAX, SKIP>(); L]
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Self::Store, at: usize) -> [E::Plane; L] {
-        window(&store.value, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Self::Store, at: usize, lanes: [E::Plane; L]) {
-        store.value[at..at + L].copy_from_slice(&lanes);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut [E::Plane; L], other: &[E::Plane; L]) {
-        for l in 0..L {
-            lanes[l] = better::<_, MAX, SKIP>(lanes[l], other[l]);
-        }
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &[E::Plane; L], from: usize) -> [E::Plane; M] {
-        window(lanes, from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut [E::Plane; L], at: usize, one: &[E::Plane; 1]) {
-        lanes[at] = one[0];
+    fn merge([have]: [E::Plane; 1], [more]: [E::Plane; 1]) -> [E::Plane; 1] {
+        [better::<_, MAX, SKIP>(have, more)]
     }
 
     fn part() -> Column<E::Key> {
@@ -77,8 +50,8 @@ impl<E: Keyed, const MAX: bool, const SKIP: bool> Rule for Extreme<E, MAX, SKIP>
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &Column<E::Key>, at: usize, _: &Batch<'_, E>) -> [E::Plane; L] {
-        list(|l| E::plane(part[at + l]))
+    fn close(part: &Column<E::Key>, column: usize, _: &Batch<'_, E>) -> [E::Plane; 1] {
+        [E::plane(part[column])]
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@
 use super::elements::Stored;
 use super::lanes::{Direction, TypedRows, drive};
 use super::rule::{BLOCK, Rule};
-use super::rules::{Planes, Work, with_rule};
+use super::rules::{Found, Work, with_rule};
 use super::state::{Cells, State};
 use crate::Isa;
 
@@ -83,7 +83,7 @@ struct Feed<'a> {
 impl Work for Feed<'_> {
     fn run<R: Rule>(&mut self, cells: &mut Cells)
     where
-        R::Store: Planes,
+        R::Store: Found,
         R::Elem: Stored,
     {
         let Some(store) = R::Store::of_mut(cells) else {

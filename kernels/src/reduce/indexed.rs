@@ -5,16 +5,9 @@
 //! parts of the data join does not matter.
 
 use super::order::{Keyed, Ordered, beats};
-use super::rule::{Batch, Column, Rule, cut, list, window};
+use super::rule::{Batch, Column, Rule, cut, list};
 use super::state::Tagged;
 use std::marker::PhantomData;
-
-/// `L` elements with their indices; an index of −1 means none.
-#[derive(Clone, Copy)]
-pub(super) struct IndexedLanes<K, const L: usize> {
-    value: [K; L],
-    index: [i64; L],
-}
 
 /// The element of each column and its row, −1 for none.
 pub(super) struct IndexedPart<K: Ordered> {
@@ -96,57 +89,18 @@ pub(super) struct Indexed<E, C>(PhantomData<(E, C)>);
 impl<E: Keyed, C: Choice> Rule for Indexed<E, C> {
     type Store = Tagged<E::Plane, i64>;
     type Elem = E;
-    type Lanes<const L: usize> = IndexedLanes<E::Plane, L>;
+    type Cell = (E::Plane, i64);
     type Part = IndexedPart<E::Key>;
     const INDEXED: bool = true;
     const READS: bool = C::READS;
     const WIDE: bool = C::READS;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> Self::Lanes<L> {
-        IndexedLanes {
-            value: [E::Plane::default(); L],
-            index: [-1; L],
-        }
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Self::Store, at: usize) -> Self::Lanes<L> {
-        IndexedLanes {
-            value: window(&store.value, at),
-            index: window(&store.tag, at),
-        }
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Self::Store, at: usize, lanes: Self::Lanes<L>) {
-        store.value[at..at + L].copy_from_slice(&lanes.value);
-        store.tag[at..at + L].copy_from_slice(&lanes.index);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut Self::Lanes<L>, other: &Self::Lanes<L>) {
-        for l in 0..L {
-            let (x, i) = (other.value[l], other.index[l]);
-            let none = lanes.index[l] < 0;
-            let take = (none | C::replaces(x, i, lanes.value[l], lanes.index[l])) & (i >= 0);
-            lanes.value[l] = if take { x } else { lanes.value[l] };
-            lanes.index[l] = if take { i } else { lanes.index[l] };
-        }
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &Self::Lanes<L>, from: usize) -> Self::Lanes<M> {
-        IndexedLanes {
-            value: window(&lanes.value, from),
-            index: window(&lanes.index, from),
-        }
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut Self::Lanes<L>, at: usize, one: &Self::Lanes<1>) {
-        lanes.value[at] = one.value[0];
-        lanes.index[at] = one.index[0];
+    fn merge(have: (E::Plane, i64), more: (E::Plane, i64)) -> (E::Plane, i64) {
+        let none = have.1 < 0;
+        let take = (none | C::replaces(more.0, more.1, have.0, have.1)) & (more.1 >= 0);
+        let value = if take { more.0 } else { have.0 };
+        (value, if take { more.1 } else { have.1 })
     }
 
     fn part() -> Self::Part {
@@ -209,19 +163,14 @@ impl<E: Keyed, C: Choice> Rule for Indexed<E, C> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &Self::Part, at: usize, batch: &Batch<'_, E>) -> Self::Lanes<L> {
-        let mut lanes = Self::blank::<L>();
-        for l in 0..L {
-            let row: i64 = part.row[at + l].into();
-            let value = part.value[at + l];
-            let none = row < 0 || (C::SKIP && value.nan());
-            lanes.value[l] = E::plane(value);
-            lanes.index[l] = if none {
-                -1
-            } else {
-                batch.indices[row as usize] + (at + l) as i64 * batch.step
-            };
-        }
-        lanes
+    fn close(part: &Self::Part, column: usize, batch: &Batch<'_, E>) -> (E::Plane, i64) {
+        let (row, value): (i64, _) = (part.row[column].into(), part.value[column]);
+        let none = row < 0 || (C::SKIP && value.nan());
+        let index = if none {
+            -1
+        } else {
+            batch.indices[row as usize] + column as i64 * batch.step
+        };
+        (E::plane(value), index)
     }
 }

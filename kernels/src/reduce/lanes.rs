@@ -2,14 +2,27 @@
 //!
 //! Rows across are taken as they lie, a stretch of columns at a time. A row along is cut into
 //! short rows that follow each other, so that it is a batch as well; what its columns hold is
-//! joined as a tree, for sixteen rows at once. Short rows along are turned first, so that each is
+//! joined as a tree, for several rows at once. Short rows along are turned first, so that each is
 //! a column.
 
-use super::rule::{Batch, COLUMNS, LANES, ROWS, Rule, take};
+use super::planes::{Planes, Room, View};
+use super::rule::{Batch, COLUMNS, ROWS, Rule, take};
 use crate::Isa;
 
 /// Columns that a row along is cut into.
-const WIDTH: usize = 64;
+const NARROW: usize = 64;
+
+/// The same for long ones.
+const WIDE: usize = 256;
+
+/// Elements of a long row.
+const LONG: usize = 4096;
+
+/// Rows along whose columns are joined together.
+const LANES: usize = 16;
+
+/// Columns per row then.
+const FOLDED: usize = 16;
 
 /// Rows along of at most so many elements are turned.
 const SHORT: usize = 48;
@@ -170,26 +183,25 @@ fn across<R: Rule>(
                 step: rows.step,
             };
             take(&mut part, &batch);
-            let mut at = 0;
-            while at + LANES <= columns {
-                join::<R, LANES>(store, cell + column + at, &R::close(&part, at, &batch));
-                at += LANES;
-            }
-            while at < columns {
-                join::<R, 1>(store, cell + column + at, &R::close(&part, at, &batch));
-                at += 1;
+            let mut cells = store.view(cell + column, columns);
+            for j in 0..columns {
+                cells.set(j, R::merge(cells.get(j), R::close(&part, j, &batch)));
             }
         }
         row = end;
     }
 }
 
-/// Joins lanes to the cells from `at` on.
+/// The room of a rule's cells.
+type RoomOf<R> = <<R as Rule>::Store as Planes>::Room;
+
+/// Joins the second of two runs of `len` cells at the start of a room to the first.
 #[inline(always)]
-fn join<R: Rule, const L: usize>(store: &mut R::Store, at: usize, lanes: &R::Lanes<L>) {
-    let mut cells = R::load::<L>(store, at);
-    R::merge(&mut cells, lanes);
-    R::save(store, at, cells);
+fn halve<R: Rule>(room: &mut RoomOf<R>, len: usize) {
+    let (mut low, high) = room.view(0, 2 * len).halves(len);
+    for j in 0..len {
+        low.set(j, R::merge(low.get(j), high.get(j)));
+    }
 }
 
 #[inline(always)]
@@ -199,78 +211,92 @@ fn along<R: Rule>(
     take: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
 ) {
     let mut part = R::part();
+    // The columns of one row, and of several: column by column.
+    let (mut columns, mut all) = (RoomOf::<R>::new(), RoomOf::<R>::new());
     let mut row = 0;
     while row < rows.starts.len() {
-        let count = LANES.min(rows.starts.len() - row);
-        let lanes = if let Some(apart) = turns::<R>(rows, row, count) {
-            turned::<R>(rows, row, count, apart, &mut part, &take)
+        let left = rows.starts.len() - row;
+        let width = if left < LANES / 4 { 1 } else { LANES };
+        let count = width.min(left);
+        if let Some(apart) = turns::<R>(rows, row, count) {
+            turned::<R>(rows, row, count, apart, &mut part, &mut all, &take);
         } else {
-            let mut all = [R::blank::<LANES>(); LANES];
             for lane in 0..count {
-                let columns = folded::<R>(rows, row + lane, &mut part, &take);
-                for (at, slot) in all.iter_mut().enumerate() {
-                    R::put(slot, lane, &R::pick(&columns, at));
+                folded::<R>(rows, row + lane, &mut part, &mut columns, &take);
+                let (from, mut to) = (columns.view(0, FOLDED), all.view(0, width * FOLDED));
+                for j in 0..FOLDED {
+                    to.set(j * width + lane, from.get(j));
                 }
             }
-            let mut apart = LANES / 2;
+            let mut apart = FOLDED / 2;
             while apart > 0 {
-                let (low, high) = all.split_at_mut(apart);
-                for (into, from) in low.iter_mut().zip(&*high).take(apart) {
-                    R::merge(into, from);
-                }
+                halve::<R>(&mut all, apart * width);
                 apart /= 2;
             }
-            all[0]
-        };
-        let cells = &rows.cells[row..row + count];
+        }
+        let (cells, lanes) = (&rows.cells[row..row + count], all.view(0, count));
         cells.iter().for_each(|&cell| R::mark(store, cell, 1));
-        if count == LANES && cells.windows(2).all(|pair| pair[1] == pair[0] + 1) {
-            join::<R, LANES>(store, cells[0], &lanes);
+        if cells.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+            let mut into = store.view(cells[0], count);
+            for lane in 0..count {
+                into.set(lane, R::merge(into.get(lane), lanes.get(lane)));
+            }
         } else {
             for (lane, &cell) in cells.iter().enumerate() {
-                join::<R, 1>(store, cell, &R::pick(&lanes, lane));
+                let mut into = store.view(cell, 1);
+                into.set(0, R::merge(into.get(0), lanes.get(lane)));
             }
         }
         row += count;
     }
 }
 
-/// All elements of a row along, joined to sixteen.
+/// All elements of a row along, joined to the first cells of a room.
 #[inline(always)]
 fn folded<R: Rule>(
     rows: &TypedRows<'_, R::Elem>,
     row: usize,
     part: &mut R::Part,
+    room: &mut RoomOf<R>,
     take: &impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
-) -> R::Lanes<LANES> {
-    let mut total = R::blank::<LANES>();
+) {
+    let width = if rows.len < LONG { NARROW } else { WIDE };
     let (mut starts, mut indices) = ([0; ROWS], [0; ROWS]);
     let mut from = 0;
     while from < rows.len {
-        let len = (rows.len - from).min(WIDTH * ROWS);
-        let count = len.div_ceil(WIDTH);
+        let len = (rows.len - from).min(width * ROWS);
+        let count = len.div_ceil(width);
         for slot in 0..count {
-            let element = from + slot * WIDTH;
+            let element = from + slot * width;
             starts[slot] = rows.starts[row] + element;
             indices[slot] = rows.indices[row] + element as i64 * rows.step;
         }
         let batch = Batch {
             values: rows.values,
             starts: &starts[..count],
-            columns: WIDTH,
-            last: len - (count - 1) * WIDTH,
+            columns: width,
+            last: len - (count - 1) * width,
             indices: &indices[..count],
             step: rows.step,
         };
         take(part, &batch);
-        let mut at = 0;
-        while at < WIDTH {
-            R::merge(&mut total, &R::close(part, at, &batch));
-            at += LANES;
+        let mut cells = room.view(0, width);
+        if from == 0 {
+            for j in 0..width {
+                cells.set(j, R::close(part, j, &batch));
+            }
+        } else {
+            for j in 0..width {
+                cells.set(j, R::merge(cells.get(j), R::close(part, j, &batch)));
+            }
         }
         from += len;
     }
-    total
+    let mut len = width / 2;
+    while len >= FOLDED {
+        halve::<R>(room, len);
+        len /= 2;
+    }
 }
 
 /// Whether short rows along are to be turned, so that each becomes a column: how far apart their
@@ -280,7 +306,7 @@ fn turns<R: Rule>(rows: &TypedRows<'_, R::Elem>, row: usize, count: usize) -> Op
     let indices = &rows.indices[row..row + count];
     let apart = if count > 1 { indices[1] - indices[0] } else { 0 };
     let in_step = !R::INDEXED || indices.windows(2).all(|pair| pair[1] - pair[0] == apart);
-    (R::READS && rows.len <= SHORT && count >= LANES / 4 && in_step).then_some(apart)
+    (R::READS && rows.len <= SHORT && count > 1 && in_step).then_some(apart)
 }
 
 /// Short rows along, turned.
@@ -291,8 +317,9 @@ fn turned<R: Rule>(
     count: usize,
     apart: i64,
     part: &mut R::Part,
+    room: &mut RoomOf<R>,
     take: &impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
-) -> R::Lanes<LANES> {
+) {
     let mut values = [R::Elem::default(); SHORT * LANES];
     let (mut starts, mut indices) = ([0; SHORT], [0; SHORT]);
     for lane in 0..count {
@@ -314,7 +341,10 @@ fn turned<R: Rule>(
         step: apart,
     };
     take(part, &batch);
-    R::close(part, 0, &batch)
+    let mut cells = room.view(0, count);
+    for lane in 0..count {
+        cells.set(lane, R::close(part, lane, &batch));
+    }
 }
 
 /// Joins one element after the other; `cell` tells how far from the row's the cell of a column is.
@@ -334,7 +364,8 @@ fn each<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>, cell: impl
                     step: rows.step,
                 };
                 plain::<R>(&mut part, &batch);
-                join::<R, 1>(store, cell, &R::close(&part, 0, &batch));
+                let mut into = store.view(cell, 1);
+                into.set(0, R::merge(into.get(0), R::close(&part, 0, &batch)));
             }
         }
     }
@@ -343,13 +374,8 @@ fn each<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>, cell: impl
 /// Joins every cell of `other` to the same cell of `store`, for states of `len` cells.
 pub(super) fn merge_all<R: Rule>(store: &mut R::Store, other: &R::Store, len: usize) {
     R::merge_marks(store, other);
-    let mut at = 0;
-    while at + LANES <= len {
-        join::<R, LANES>(store, at, &R::load(other, at));
-        at += LANES;
-    }
-    while at < len {
-        join::<R, 1>(store, at, &R::load(other, at));
-        at += 1;
+    let mut into = store.view(0, len);
+    for at in 0..len {
+        into.set(at, R::merge(into.get(at), other.read(at)));
     }
 }

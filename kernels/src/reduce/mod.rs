@@ -16,6 +16,7 @@ mod indexed;
 mod lanes;
 mod moments;
 mod order;
+mod planes;
 mod rule;
 mod rules;
 mod state;

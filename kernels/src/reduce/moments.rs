@@ -7,83 +7,25 @@
 //! rounding lost, so that the variance is as good for values far from zero as for values around it.
 
 use super::elements::Real;
-use super::rule::{Batch, Column, Rule, cut, list, pass, tree, window};
+use super::rule::{Batch, Column, Rule, cut, list, pass, tree};
 use super::state::Moments as Store;
 use super::sums::{tally, two_sum};
 use std::marker::PhantomData;
 
-/// `L` cells.
-#[derive(Clone, Copy)]
-pub(super) struct MomentLanes<const L: usize> {
-    pub(super) count: [f64; L],
-    pub(super) mean: [f64; L],
-    pub(super) rest: [f64; L],
-    pub(super) squares: [f64; L],
-}
-
-impl<const L: usize> MomentLanes<L> {
-    /// Moments of nothing.
-    pub(super) const NONE: MomentLanes<L> = MomentLanes {
-        count: [0.0; L],
-        mean: [0.0; L],
-        rest: [0.0; L],
-        squares: [0.0; L],
-    };
-
-    #[inline(always)]
-    pub(super) fn load(store: &Store, at: usize) -> MomentLanes<L> {
-        MomentLanes {
-            count: window(&store.count, at),
-            mean: window(&store.mean, at),
-            rest: window(&store.rest, at),
-            squares: window(&store.squares, at),
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn save(&self, store: &mut Store, at: usize) {
-        store.count[at..at + L].copy_from_slice(&self.count);
-        store.mean[at..at + L].copy_from_slice(&self.mean);
-        store.rest[at..at + L].copy_from_slice(&self.rest);
-        store.squares[at..at + L].copy_from_slice(&self.squares);
-    }
-
-    /// Chan, Golub and LeVeque (1979).
-    #[inline(always)]
-    pub(super) fn merge(&mut self, other: &MomentLanes<L>) {
-        for l in 0..L {
-            let (have, more) = (self.count[l], other.count[l]);
-            let weight = more / (have + more).max(1.0);
-            let fresh = have == 0.0;
-            let mean = if fresh { other.mean[l] } else { self.mean[l] };
-            let rest = if fresh { other.rest[l] } else { self.rest[l] };
-            let both = (other.mean[l] - mean) + (other.rest[l] - rest);
-            let away = if more == 0.0 { 0.0 } else { both };
-            let (mean, lost) = two_sum(mean, away * weight);
-            self.mean[l] = mean;
-            self.rest[l] = rest + lost;
-            self.squares[l] += other.squares[l] + away * away * (have * weight);
-            self.count[l] = have + more;
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn pick<const M: usize>(&self, from: usize) -> MomentLanes<M> {
-        MomentLanes {
-            count: window(&self.count, from),
-            mean: window(&self.mean, from),
-            rest: window(&self.rest, from),
-            squares: window(&self.squares, from),
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn put(&mut self, at: usize, one: &MomentLanes<1>) {
-        self.count[at] = one.count[0];
-        self.mean[at] = one.mean[0];
-        self.rest[at] = one.rest[0];
-        self.squares[at] = one.squares[0];
-    }
+/// Joins two counts, means, what is to be added to those, and squared differences (Chan, Golub and
+/// LeVeque 1979).
+#[inline(always)]
+pub(super) fn merge_moments(have: [f64; 4], more: [f64; 4]) -> [f64; 4] {
+    let count = have[0] + more[0];
+    let weight = more[0] / count.max(1.0);
+    let fresh = have[0] == 0.0;
+    let mean = if fresh { more[1] } else { have[1] };
+    let rest = if fresh { more[2] } else { have[2] };
+    let both = (more[1] - mean) + (more[2] - rest);
+    let away = if more[0] == 0.0 { 0.0 } else { both };
+    let (mean, lost) = two_sum(mean, away * weight);
+    let between = away * away * (have[0] * weight);
+    [count, mean, rest + lost, have[3] + (more[3] + between)]
 }
 
 /// Sums of columns after `shift` was subtracted, and numbers of values that are skipped.
@@ -100,37 +42,12 @@ pub(super) struct Moments<K, const SKIP: bool>(PhantomData<K>);
 impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
     type Store = Store;
     type Elem = K;
-    type Lanes<const L: usize> = MomentLanes<L>;
+    type Cell = [f64; 4];
     type Part = MomentPart;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> MomentLanes<L> {
-        MomentLanes::NONE
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Store, at: usize) -> MomentLanes<L> {
-        MomentLanes::load(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Store, at: usize, lanes: MomentLanes<L>) {
-        lanes.save(store, at);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut MomentLanes<L>, other: &MomentLanes<L>) {
-        lanes.merge(other);
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &MomentLanes<L>, from: usize) -> MomentLanes<M> {
-        lanes.pick(from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut MomentLanes<L>, at: usize, one: &MomentLanes<1>) {
-        lanes.put(at, one);
+    fn merge(have: [f64; 4], more: [f64; 4]) -> [f64; 4] {
+        merge_moments(have, more)
     }
 
     fn part() -> MomentPart {
@@ -201,30 +118,17 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &MomentPart, at: usize, batch: &Batch<'_, K>) -> MomentLanes<L> {
-        let mut lanes = MomentLanes {
-            count: batch.counts(at),
-            ..MomentLanes::NONE
-        };
-        for l in 0..L {
-            if SKIP {
-                lanes.count[l] -= f64::from(part.skipped[at + l]);
-            }
-            let (sum, squares) = (part.sum[at + l], part.squares[at + l]);
-            let off = sum / lanes.count[l].max(1.0);
-            (lanes.mean[l], lanes.rest[l]) = two_sum(part.shift[at + l], off);
-            let exact = squares - sum * off;
-            // Squares beyond the range of f64 say so, unless an element was infinite itself.
-            let beyond = (squares == f64::INFINITY) & sum.is_finite();
-            lanes.squares[l] = if beyond {
-                squares
-            } else if exact < 0.0 {
-                0.0
-            } else {
-                exact
-            };
-        }
-        lanes
+    fn close(part: &MomentPart, column: usize, batch: &Batch<'_, K>) -> [f64; 4] {
+        let skipped = if SKIP { part.skipped[column] } else { 0 };
+        let count = batch.count(column) as f64 - f64::from(skipped);
+        let (sum, squares) = (part.sum[column], part.squares[column]);
+        let off = sum / count.max(1.0);
+        let (mean, rest) = two_sum(part.shift[column], off);
+        let exact = squares - sum * off;
+        // Squares beyond the range of f64 say so, unless an element was infinite itself.
+        let beyond = (squares == f64::INFINITY) & (sum.abs() < f64::INFINITY);
+        let least = if exact < 0.0 { 0.0 } else { exact };
+        [count, mean, rest, if beyond { squares } else { least }]
     }
 }
 

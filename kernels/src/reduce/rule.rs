@@ -2,12 +2,12 @@
 //!
 //! Elements come in batches: some rows of columns, where column `j` of every row goes to the same
 //! cell. A rule keeps a [`Rule::Part`] of a batch in first-level cache, lets up to [`BLOCK`] rows
-//! join it at a time, and hands it on as [`Rule::Lanes`], which join the cells of a state. Loops
-//! run over columns with everything they touch in arrays, so they vectorise; the order of additions
-//! depends on the constants here only, never on the instruction set.
+//! join it at a time, and then lets its columns join the cells of a state. Loops run over columns,
+//! with everything they touch in lists whose length is not known when they are compiled: so they
+//! become vector loops, where lists of known length would be taken apart into scalars. The order of
+//! additions depends on the constants here only, never on the instruction set.
 
-/// Cells joined side by side.
-pub(super) const LANES: usize = 16;
+use super::planes::Planes;
 
 /// Rows that join a part at a time.
 pub(super) const BLOCK: usize = 8;
@@ -45,12 +45,6 @@ impl<E> Batch<'_, E> {
         self.starts.len() - usize::from(column >= self.last)
     }
 
-    /// Number of elements of `L` columns, as whole numbers.
-    #[inline(always)]
-    pub(super) fn counts<const L: usize>(&self, first: usize) -> [f64; L] {
-        list(|l| self.count(first + l) as f64)
-    }
-
     /// The elements of a row.
     #[inline(always)]
     pub(super) fn row(&self, row: usize) -> &[E] {
@@ -66,11 +60,11 @@ impl<E> Batch<'_, E> {
 /// How elements join the cells of one state.
 pub(super) trait Rule {
     /// The planes of the cells.
-    type Store;
+    type Store: Planes<Cell = Self::Cell>;
+    /// What is known of one output element.
+    type Cell: Copy;
     /// The type of the elements fed.
     type Elem: Copy + Default;
-    /// `L` cells in registers.
-    type Lanes<const L: usize>: Copy;
     /// What was seen of the columns of a batch.
     type Part;
     /// Whether indices matter.
@@ -80,18 +74,8 @@ pub(super) trait Rule {
     /// Whether loops for wider instruction sets are worth their code.
     const WIDE: bool = true;
 
-    /// Cells that nothing has joined.
-    fn blank<const L: usize>() -> Self::Lanes<L>;
-    /// The cells `at .. at + L`.
-    fn load<const L: usize>(store: &Self::Store, at: usize) -> Self::Lanes<L>;
-    /// Writes the cells `at .. at + L`.
-    fn save<const L: usize>(store: &mut Self::Store, at: usize, lanes: Self::Lanes<L>);
-    /// Joins `other[l]` to cell `l`.
-    fn merge<const L: usize>(lanes: &mut Self::Lanes<L>, other: &Self::Lanes<L>);
-    /// The cells `from .. from + M`.
-    fn pick<const L: usize, const M: usize>(lanes: &Self::Lanes<L>, from: usize) -> Self::Lanes<M>;
-    /// Replaces cell `at`.
-    fn put<const L: usize>(lanes: &mut Self::Lanes<L>, at: usize, one: &Self::Lanes<1>);
+    /// A cell that `more` has joined.
+    fn merge(have: Self::Cell, more: Self::Cell) -> Self::Cell;
 
     /// Room for a part.
     fn part() -> Self::Part;
@@ -99,8 +83,8 @@ pub(super) trait Rule {
     fn open(part: &mut Self::Part, batch: &Batch<'_, Self::Elem>);
     /// Joins `R` rows of `columns` elements.
     fn rows<const R: usize>(part: &mut Self::Part, rows: [&[Self::Elem]; R], columns: usize);
-    /// The columns `at .. at + L` of a part that every row of the batch has joined.
-    fn close<const L: usize>(part: &Self::Part, at: usize, batch: &Batch<'_, Self::Elem>) -> Self::Lanes<L>;
+    /// A column of a part that every row of the batch has joined.
+    fn close(part: &Self::Part, column: usize, batch: &Batch<'_, Self::Elem>) -> Self::Cell;
 
     /// Notes that something was fed to the cells `at .. at + len`.
     #[inline(always)]
@@ -137,14 +121,6 @@ pub(super) fn pass<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
         R::rows::<1>(part, [rest], rest.len());
         row += 1;
     }
-}
-
-/// The `L` elements from `start` on.
-#[inline(always)]
-pub(super) fn window<T: Copy + Default, const L: usize>(values: &[T], start: usize) -> [T; L] {
-    let mut out = [T::default(); L];
-    out.copy_from_slice(&values[start..start + L]);
-    out
 }
 
 /// One value per number. As the array's own function, but certain to be part of its caller, whose

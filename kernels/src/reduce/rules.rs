@@ -49,17 +49,17 @@ impl Class {
 }
 
 /// Planes of one form, found in the cells of a state.
-pub(super) trait Planes: Sized {
+pub(super) trait Found: Sized {
     /// The planes of that form.
     fn of(cells: &Cells) -> Option<&Self>;
     /// The same, to be changed.
     fn of_mut(cells: &mut Cells) -> Option<&mut Self>;
 }
 
-/// Implements [`Planes`] by the patterns under which a form lies in [`Cells`].
+/// Implements [`Found`] by the patterns under which a form lies in [`Cells`].
 macro_rules! planes {
     ($($store:ty: $pattern:pat => $found:ident;)*) => {$(
-        impl Planes for $store {
+        impl Found for $store {
             fn of(cells: &Cells) -> Option<&Self> {
                 match cells { $pattern => Some($found), _ => None }
             }
@@ -91,7 +91,7 @@ pub(super) trait Work {
     /// Does it.
     fn run<R: Rule>(&mut self, cells: &mut Cells)
     where
-        R::Store: Planes,
+        R::Store: Found,
         R::Elem: Stored;
 }
 
@@ -122,8 +122,8 @@ pub(super) fn with_rule(reduction: Reduction, dtype: DType, cells: &mut Cells, w
 /// Integers whose squares have exact sums.
 fn by_narrow<E: Narrow + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
 where
-    Tagged<E::Plane, u8>: Planes,
-    Tagged<E::Plane, i64>: Planes,
+    Tagged<E::Plane, u8>: Found,
+    Tagged<E::Plane, i64>: Found,
 {
     match kind {
         ReduceKind::Mean => work.run::<WholeMean<E>>(cells),
@@ -135,8 +135,8 @@ where
 /// Integers that have exact sums.
 fn by_wide<E: Whole + Real + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
 where
-    Tagged<E::Plane, u8>: Planes,
-    Tagged<E::Plane, i64>: Planes,
+    Tagged<E::Plane, u8>: Found,
+    Tagged<E::Plane, i64>: Found,
 {
     match kind {
         ReduceKind::Mean => work.run::<WholeMean<E>>(cells),
@@ -148,8 +148,8 @@ where
 /// Integers whose sums may not be exact.
 fn by_long<E: Whole + Real + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
 where
-    Tagged<E::Plane, u8>: Planes,
-    Tagged<E::Plane, i64>: Planes,
+    Tagged<E::Plane, u8>: Found,
+    Tagged<E::Plane, i64>: Found,
 {
     match kind {
         ReduceKind::Mean => work.run::<Mean<E, false>>(cells),
@@ -161,8 +161,8 @@ where
 /// What is the same for all integers.
 fn by_whole<E: Whole + Truthy + Keyed>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
 where
-    Tagged<E::Plane, u8>: Planes,
-    Tagged<E::Plane, i64>: Planes,
+    Tagged<E::Plane, u8>: Found,
+    Tagged<E::Plane, i64>: Found,
 {
     match kind {
         ReduceKind::Sum => work.run::<Wrapping<E, false>>(cells),
@@ -177,8 +177,8 @@ fn by_float<E: Real + Truthy + Keyed, const SKIP: bool>(
     cells: &mut Cells,
     work: &mut impl Work,
 ) where
-    Tagged<E::Plane, u8>: Planes,
-    Tagged<E::Plane, i64>: Planes,
+    Tagged<E::Plane, u8>: Found,
+    Tagged<E::Plane, i64>: Found,
 {
     match kind {
         ReduceKind::Sum => work.run::<Sum<E, SKIP>>(cells),
@@ -193,8 +193,8 @@ fn by_float<E: Real + Truthy + Keyed, const SKIP: bool>(
 
 fn by_order<E: Truthy + Keyed, const SKIP: bool>(kind: ReduceKind, cells: &mut Cells, work: &mut impl Work)
 where
-    Tagged<E::Plane, u8>: Planes,
-    Tagged<E::Plane, i64>: Planes,
+    Tagged<E::Plane, u8>: Found,
+    Tagged<E::Plane, i64>: Found,
 {
     match kind {
         ReduceKind::Any => work.run::<Truth<E, false>>(cells),

@@ -7,7 +7,7 @@
 use super::lanes::merge_all;
 use super::order::{Ordered, worst};
 use super::rule::Rule;
-use super::rules::{Class, Planes, Work, with_rule};
+use super::rules::{Class, Found, Work, with_rule};
 use super::{ReduceKind, Reduction};
 use crate::{DType, Isa};
 
@@ -323,7 +323,7 @@ struct Merge<'a> {
 impl Work for Merge<'_> {
     fn run<R: Rule>(&mut self, cells: &mut Cells)
     where
-        R::Store: Planes,
+        R::Store: Found,
     {
         if let (Some(cells), Some(other)) = (R::Store::of_mut(cells), R::Store::of(self.other)) {
             merge_all::<R>(cells, other, self.len);

@@ -5,7 +5,7 @@
 //! Elements of up to 32 bits are added eight at a time first: their sum has bits to spare in f64.
 
 use super::elements::Real;
-use super::rule::{Batch, Column, Rule, cut, list, tree, window};
+use super::rule::{Batch, Column, Rule, cut, list, tree};
 use super::state::{Means, Sums};
 use std::marker::PhantomData;
 
@@ -32,62 +32,18 @@ fn kept<K: Real, const SKIP: bool>(x: K, instead: f64) -> f64 {
     if SKIP && x.missing() { instead } else { x.wide() }
 }
 
-/// `L` sums and their errors.
-#[derive(Clone, Copy)]
-pub(super) struct SumLanes<const L: usize> {
-    sum: [f64; L],
-    error: [f64; L],
+/// Joins two sums and their errors.
+#[inline(always)]
+pub(super) fn merge_sums(have: [f64; 2], more: [f64; 2]) -> [f64; 2] {
+    let (sum, lost) = two_sum(have[0], more[0]);
+    [sum, (have[1] + lost) + more[1]]
 }
 
-impl<const L: usize> SumLanes<L> {
-    /// Sums of nothing.
-    pub(super) const ZERO: SumLanes<L> = SumLanes {
-        sum: [0.0; L],
-        error: [0.0; L],
-    };
-
-    /// Sums that lost nothing.
-    #[inline(always)]
-    pub(super) fn exact(sum: [f64; L]) -> SumLanes<L> {
-        SumLanes { sum, error: [0.0; L] }
-    }
-
-    #[inline(always)]
-    pub(super) fn load(store: &Sums, at: usize) -> SumLanes<L> {
-        SumLanes {
-            sum: window(&store.sum, at),
-            error: window(&store.error, at),
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn save(&self, store: &mut Sums, at: usize) {
-        store.sum[at..at + L].copy_from_slice(&self.sum);
-        store.error[at..at + L].copy_from_slice(&self.error);
-    }
-
-    #[inline(always)]
-    pub(super) fn merge(&mut self, other: &SumLanes<L>) {
-        for l in 0..L {
-            let (sum, lost) = two_sum(self.sum[l], other.sum[l]);
-            self.sum[l] = sum;
-            self.error[l] = (self.error[l] + lost) + other.error[l];
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn pick<const M: usize>(&self, from: usize) -> SumLanes<M> {
-        SumLanes {
-            sum: window(&self.sum, from),
-            error: window(&self.error, from),
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn put(&mut self, at: usize, one: &SumLanes<1>) {
-        self.sum[at] = one.sum[0];
-        self.error[at] = one.error[0];
-    }
+/// Joins two sums, their errors and counts.
+#[inline(always)]
+pub(super) fn merge_means(have: [f64; 3], more: [f64; 3]) -> [f64; 3] {
+    let [sum, error] = merge_sums([have[0], have[1]], [more[0], more[1]]);
+    [sum, error, have[2] + more[2]]
 }
 
 /// Sums of columns and their errors.
@@ -108,14 +64,6 @@ impl SumPart {
     fn open(&mut self, columns: usize) {
         self.sum[..columns].fill(0.0);
         self.error[..columns].fill(0.0);
-    }
-
-    #[inline(always)]
-    fn lanes<const L: usize>(&self, at: usize) -> SumLanes<L> {
-        SumLanes {
-            sum: window(&self.sum, at),
-            error: window(&self.error, at),
-        }
     }
 
     /// Joins rows; what is skipped counts as 0.
@@ -149,37 +97,12 @@ pub(super) struct Sum<K, const SKIP: bool>(PhantomData<K>);
 impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
     type Store = Sums;
     type Elem = K;
-    type Lanes<const L: usize> = SumLanes<L>;
+    type Cell = [f64; 2];
     type Part = SumPart;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> SumLanes<L> {
-        SumLanes::ZERO
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Sums, at: usize) -> SumLanes<L> {
-        SumLanes::load(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Sums, at: usize, lanes: SumLanes<L>) {
-        lanes.save(store, at);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut SumLanes<L>, other: &SumLanes<L>) {
-        lanes.merge(other);
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &SumLanes<L>, from: usize) -> SumLanes<M> {
-        lanes.pick(from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut SumLanes<L>, at: usize, one: &SumLanes<1>) {
-        lanes.put(at, one);
+    fn merge(have: [f64; 2], more: [f64; 2]) -> [f64; 2] {
+        merge_sums(have, more)
     }
 
     fn part() -> SumPart {
@@ -197,59 +120,8 @@ impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &SumPart, at: usize, _: &Batch<'_, K>) -> SumLanes<L> {
-        part.lanes(at)
-    }
-}
-
-/// `L` sums and counts.
-#[derive(Clone, Copy)]
-pub(super) struct MeanLanes<const L: usize> {
-    pub(super) sums: SumLanes<L>,
-    pub(super) count: [f64; L],
-}
-
-impl<const L: usize> MeanLanes<L> {
-    /// Means of nothing.
-    pub(super) const NONE: MeanLanes<L> = MeanLanes {
-        sums: SumLanes::ZERO,
-        count: [0.0; L],
-    };
-
-    #[inline(always)]
-    pub(super) fn load(store: &Means, at: usize) -> MeanLanes<L> {
-        MeanLanes {
-            sums: SumLanes::load(&store.sums, at),
-            count: window(&store.count, at),
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn save(&self, store: &mut Means, at: usize) {
-        self.sums.save(&mut store.sums, at);
-        store.count[at..at + L].copy_from_slice(&self.count);
-    }
-
-    #[inline(always)]
-    pub(super) fn merge(&mut self, other: &MeanLanes<L>) {
-        self.sums.merge(&other.sums);
-        for l in 0..L {
-            self.count[l] += other.count[l];
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn pick<const M: usize>(&self, from: usize) -> MeanLanes<M> {
-        MeanLanes {
-            sums: self.sums.pick(from),
-            count: window(&self.count, from),
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn put(&mut self, at: usize, one: &MeanLanes<1>) {
-        self.sums.put(at, &one.sums);
-        self.count[at] = one.count[0];
+    fn close(part: &SumPart, column: usize, _: &Batch<'_, K>) -> [f64; 2] {
+        [part.sum[column], part.error[column]]
     }
 }
 
@@ -265,37 +137,12 @@ pub(super) struct Mean<K, const SKIP: bool>(PhantomData<K>);
 impl<K: Real, const SKIP: bool> Rule for Mean<K, SKIP> {
     type Store = Means;
     type Elem = K;
-    type Lanes<const L: usize> = MeanLanes<L>;
+    type Cell = [f64; 3];
     type Part = MeanPart;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> MeanLanes<L> {
-        MeanLanes::NONE
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Means, at: usize) -> MeanLanes<L> {
-        MeanLanes::load(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Means, at: usize, lanes: MeanLanes<L>) {
-        lanes.save(store, at);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut MeanLanes<L>, other: &MeanLanes<L>) {
-        lanes.merge(other);
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &MeanLanes<L>, from: usize) -> MeanLanes<M> {
-        lanes.pick(from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut MeanLanes<L>, at: usize, one: &MeanLanes<1>) {
-        lanes.put(at, one);
+    fn merge(have: [f64; 3], more: [f64; 3]) -> [f64; 3] {
+        merge_means(have, more)
     }
 
     fn part() -> MeanPart {
@@ -322,17 +169,10 @@ impl<K: Real, const SKIP: bool> Rule for Mean<K, SKIP> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &MeanPart, at: usize, batch: &Batch<'_, K>) -> MeanLanes<L> {
-        let mut count = batch.counts(at);
-        if SKIP {
-            for l in 0..L {
-                count[l] -= f64::from(part.skipped[at + l]);
-            }
-        }
-        MeanLanes {
-            sums: part.sums.lanes(at),
-            count,
-        }
+    fn close(part: &MeanPart, column: usize, batch: &Batch<'_, K>) -> [f64; 3] {
+        let skipped = if SKIP { part.skipped[column] } else { 0 };
+        let count = batch.count(column) as f64 - f64::from(skipped);
+        [part.sums.sum[column], part.sums.error[column], count]
     }
 }
 
@@ -352,40 +192,13 @@ pub(super) struct Prod<K, const SKIP: bool>(PhantomData<K>);
 impl<K: Real, const SKIP: bool> Rule for Prod<K, SKIP> {
     type Store = Vec<f64>;
     type Elem = K;
-    type Lanes<const L: usize> = [f64; L];
+    type Cell = [f64; 1];
     type Part = Column<f64>;
     const WIDE: bool = false;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> [f64; L] {
-        [1.0; L]
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Vec<f64>, at: usize) -> [f64; L] {
-        window(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Vec<f64>, at: usize, lanes: [f64; L]) {
-        store[at..at + L].copy_from_slice(&lanes);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut [f64; L], other: &[f64; L]) {
-        for l in 0..L {
-            lanes[l] *= other[l];
-        }
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &[f64; L], from: usize) -> [f64; M] {
-        window(lanes, from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut [f64; L], at: usize, one: &[f64; 1]) {
-        lanes[at] = one[0];
+    fn merge(have: [f64; 1], more: [f64; 1]) -> [f64; 1] {
+        [have[0] * more[0]]
     }
 
     fn part() -> Column<f64> {
@@ -410,7 +223,7 @@ impl<K: Real, const SKIP: bool> Rule for Prod<K, SKIP> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &Column<f64>, at: usize, _: &Batch<'_, K>) -> [f64; L] {
-        window(part, at)
+    fn close(part: &Column<f64>, column: usize, _: &Batch<'_, K>) -> [f64; 1] {
+        [part[column]]
     }
 }

@@ -1,7 +1,7 @@
 //! Any, all, and counts of elements that are not NaN.
 
 use super::elements::{Real, Stored, Truthy, Unread};
-use super::rule::{Batch, Column, Rule, cut, list, window};
+use super::rule::{Batch, Column, Rule, cut};
 use super::sums::tally;
 use std::marker::PhantomData;
 
@@ -11,44 +11,13 @@ pub(super) struct Truth<E, const ALL: bool>(PhantomData<E>);
 impl<E: Truthy, const ALL: bool> Rule for Truth<E, ALL> {
     type Store = Vec<u8>;
     type Elem = E;
-    type Lanes<const L: usize> = [u8; L];
+    type Cell = [u8; 1];
     type Part = Column<E::Word>;
     const WIDE: bool = false;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> [u8; L] {
-        [u8::from(ALL); L]
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Vec<u8>, at: usize) -> [u8; L] {
-        window(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Vec<u8>, at: usize, lanes: [u8; L]) {
-        store[at..at + L].copy_from_slice(&lanes);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut [u8; L], other: &[u8; L]) {
-        for l in 0..L {
-            lanes[l] = if ALL {
-                lanes[l] & other[l]
-            } else {
-                lanes[l] | other[l]
-            };
-        }
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &[u8; L], from: usize) -> [u8; M] {
-        window(lanes, from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut [u8; L], at: usize, one: &[u8; 1]) {
-        lanes[at] = one[0];
+    fn merge([have]: [u8; 1], [more]: [u8; 1]) -> [u8; 1] {
+        [if ALL { have & more } else { have | more }]
     }
 
     fn part() -> Column<E::Word> {
@@ -74,8 +43,8 @@ impl<E: Truthy, const ALL: bool> Rule for Truth<E, ALL> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &Column<E::Word>, at: usize, _: &Batch<'_, E>) -> [u8; L] {
-        list(|l| E::flag(part[at + l]))
+    fn close(part: &Column<E::Word>, column: usize, _: &Batch<'_, E>) -> [u8; 1] {
+        [E::flag(part[column])]
     }
 }
 
@@ -107,40 +76,13 @@ impl<E: Real> Counted for E {
 impl<E: Counted> Rule for Count<E> {
     type Store = Vec<u64>;
     type Elem = E;
-    type Lanes<const L: usize> = [u64; L];
+    type Cell = [u64; 1];
     type Part = Column<u32>;
     const READS: bool = E::MISSES;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> [u64; L] {
-        [0; L]
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Vec<u64>, at: usize) -> [u64; L] {
-        window(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Vec<u64>, at: usize, lanes: [u64; L]) {
-        store[at..at + L].copy_from_slice(&lanes);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut [u64; L], other: &[u64; L]) {
-        for l in 0..L {
-            lanes[l] += other[l];
-        }
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &[u64; L], from: usize) -> [u64; M] {
-        window(lanes, from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut [u64; L], at: usize, one: &[u64; 1]) {
-        lanes[at] = one[0];
+    fn merge([have]: [u64; 1], [more]: [u64; 1]) -> [u64; 1] {
+        [have + more]
     }
 
     fn part() -> Column<u32> {
@@ -158,7 +100,7 @@ impl<E: Counted> Rule for Count<E> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &Column<u32>, at: usize, batch: &Batch<'_, E>) -> [u64; L] {
-        list(|l| batch.count(at + l) as u64 - u64::from(part[at + l]))
+    fn close(part: &Column<u32>, column: usize, batch: &Batch<'_, E>) -> [u64; 1] {
+        [batch.count(column) as u64 - u64::from(part[column])]
     }
 }

@@ -5,10 +5,10 @@
 //! join in f64.
 
 use super::elements::{Narrow, Whole};
-use super::moments::MomentLanes;
-use super::rule::{Batch, Column, Rule, cut, list, window};
+use super::moments::merge_moments;
+use super::rule::{Batch, Column, Rule, cut, list};
 use super::state::{Means, Moments};
-use super::sums::{MeanLanes, SumLanes};
+use super::sums::merge_means;
 use std::marker::PhantomData;
 
 /// Adds rows to the sums of their columns.
@@ -36,44 +36,17 @@ pub(super) struct WrappingPart<S> {
 impl<K: Whole, const PRODUCT: bool> Rule for Wrapping<K, PRODUCT> {
     type Store = Vec<u64>;
     type Elem = K;
-    type Lanes<const L: usize> = [u64; L];
+    type Cell = [u64; 1];
     type Part = WrappingPart<K::Sum>;
     const WIDE: bool = !PRODUCT;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> [u64; L] {
-        [u64::from(PRODUCT); L]
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Vec<u64>, at: usize) -> [u64; L] {
-        window(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Vec<u64>, at: usize, lanes: [u64; L]) {
-        store[at..at + L].copy_from_slice(&lanes);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut [u64; L], other: &[u64; L]) {
-        for l in 0..L {
-            lanes[l] = if PRODUCT {
-                lanes[l].wrapping_mul(other[l])
-            } else {
-                lanes[l].wrapping_add(other[l])
-            };
-        }
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &[u64; L], from: usize) -> [u64; M] {
-        window(lanes, from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut [u64; L], at: usize, one: &[u64; 1]) {
-        lanes[at] = one[0];
+    fn merge([have]: [u64; 1], [more]: [u64; 1]) -> [u64; 1] {
+        [if PRODUCT {
+            have.wrapping_mul(more)
+        } else {
+            have.wrapping_add(more)
+        }]
     }
 
     fn part() -> WrappingPart<K::Sum> {
@@ -108,12 +81,12 @@ impl<K: Whole, const PRODUCT: bool> Rule for Wrapping<K, PRODUCT> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &WrappingPart<K::Sum>, at: usize, _: &Batch<'_, K>) -> [u64; L] {
-        if PRODUCT {
-            window(&part.product, at)
+    fn close(part: &WrappingPart<K::Sum>, column: usize, _: &Batch<'_, K>) -> [u64; 1] {
+        [if PRODUCT {
+            part.product[column]
         } else {
-            list(|l| K::wrapped(part.sum[at + l]))
-        }
+            K::wrapped(part.sum[column])
+        }]
     }
 }
 
@@ -123,37 +96,12 @@ pub(super) struct WholeMean<K>(PhantomData<K>);
 impl<K: Whole> Rule for WholeMean<K> {
     type Store = Means;
     type Elem = K;
-    type Lanes<const L: usize> = MeanLanes<L>;
+    type Cell = [f64; 3];
     type Part = Column<K::Sum>;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> MeanLanes<L> {
-        MeanLanes::NONE
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Means, at: usize) -> MeanLanes<L> {
-        MeanLanes::load(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Means, at: usize, lanes: MeanLanes<L>) {
-        lanes.save(store, at);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut MeanLanes<L>, other: &MeanLanes<L>) {
-        lanes.merge(other);
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &MeanLanes<L>, from: usize) -> MeanLanes<M> {
-        lanes.pick(from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut MeanLanes<L>, at: usize, one: &MeanLanes<1>) {
-        lanes.put(at, one);
+    fn merge(have: [f64; 3], more: [f64; 3]) -> [f64; 3] {
+        merge_means(have, more)
     }
 
     fn part() -> Column<K::Sum> {
@@ -171,11 +119,8 @@ impl<K: Whole> Rule for WholeMean<K> {
     }
 
     #[inline(always)]
-    fn close<const L: usize>(part: &Column<K::Sum>, at: usize, batch: &Batch<'_, K>) -> MeanLanes<L> {
-        MeanLanes {
-            sums: SumLanes::exact(list(|l| K::real(part[at + l]))),
-            count: batch.counts(at),
-        }
+    fn close(part: &Column<K::Sum>, column: usize, batch: &Batch<'_, K>) -> [f64; 3] {
+        [K::real(part[column]), 0.0, batch.count(column) as f64]
     }
 }
 
@@ -191,37 +136,12 @@ pub(super) struct SquaresPart {
 impl<K: Narrow> Rule for WholeMoments<K> {
     type Store = Moments;
     type Elem = K;
-    type Lanes<const L: usize> = MomentLanes<L>;
+    type Cell = [f64; 4];
     type Part = SquaresPart;
 
     #[inline(always)]
-    fn blank<const L: usize>() -> MomentLanes<L> {
-        MomentLanes::NONE
-    }
-
-    #[inline(always)]
-    fn load<const L: usize>(store: &Moments, at: usize) -> MomentLanes<L> {
-        MomentLanes::load(store, at)
-    }
-
-    #[inline(always)]
-    fn save<const L: usize>(store: &mut Moments, at: usize, lanes: MomentLanes<L>) {
-        lanes.save(store, at);
-    }
-
-    #[inline(always)]
-    fn merge<const L: usize>(lanes: &mut MomentLanes<L>, other: &MomentLanes<L>) {
-        lanes.merge(other);
-    }
-
-    #[inline(always)]
-    fn pick<const L: usize, const M: usize>(lanes: &MomentLanes<L>, from: usize) -> MomentLanes<M> {
-        lanes.pick(from)
-    }
-
-    #[inline(always)]
-    fn put<const L: usize>(lanes: &mut MomentLanes<L>, at: usize, one: &MomentLanes<1>) {
-        lanes.put(at, one);
+    fn merge(have: [f64; 4], more: [f64; 4]) -> [f64; 4] {
+        merge_moments(have, more)
     }
 
     fn part() -> SquaresPart {
@@ -248,19 +168,12 @@ impl<K: Narrow> Rule for WholeMoments<K> {
 
     /// `n Σx² − (Σx)²` is a whole number below 2^53, as are `n` and the sums.
     #[inline(always)]
-    fn close<const L: usize>(part: &SquaresPart, at: usize, batch: &Batch<'_, K>) -> MomentLanes<L> {
-        let mut lanes = MomentLanes::NONE;
-        let counts: [f64; L] = batch.counts(at);
-        for l in 0..L {
-            let (n, sum) = (counts[l], f64::from(part.sum[at + l]));
-            let share = 1.0 / n.max(1.0);
-            // A mean of few bits, so that its product with the count is exact.
-            let mean = f64::from((sum * share) as f32);
-            lanes.count[l] = n;
-            lanes.mean[l] = mean;
-            lanes.rest[l] = (sum - mean * n) * share;
-            lanes.squares[l] = (n * part.squares[at + l] as f64 - sum * sum) * share;
-        }
-        lanes
+    fn close(part: &SquaresPart, column: usize, batch: &Batch<'_, K>) -> [f64; 4] {
+        let (n, sum) = (batch.count(column) as f64, f64::from(part.sum[column]));
+        let share = 1.0 / n.max(1.0);
+        // A mean of few bits, so that its product with the count is exact.
+        let mean = f64::from((sum * share) as f32);
+        let squares = n * part.squares[column] as f64 - sum * sum;
+        [n, mean, (sum - mean * n) * share, squares * share]
     }
 }
