@@ -1,14 +1,14 @@
-//! The CPU device on one core: a mean over time and an anomaly against a monthly climatology.
+//! The CPU device on one core: an anomaly against a monthly climatology, and the same of a
+//! transposed array.
 //!
-//! Both are bound by memory: bytes per second are those read and written. Each checks its answer.
+//! Both are bound by memory: bytes per second are those read and written. Answers are checked.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tilewise::device::cpu::Cpu;
 use tilewise::device::{Binding, Device, OutMut, Task};
 use tilewise::geometry::{Access, AxisStep};
-use tilewise::kernels::reduce::State;
-use tilewise::plan::program::{Action, AxisRole, Inst, Output, Program};
-use tilewise::{DType, Op, ReduceKind, Reduction};
+use tilewise::plan::program::{Action, Inst, Output, Program};
+use tilewise::{DType, Op};
 
 const TIMES: usize = 120;
 const SHAPE: [usize; 3] = [TIMES, 361, 512];
@@ -34,93 +34,6 @@ fn inst(action: Action, args: Vec<usize>) -> Inst {
         args,
         dtype: DType::F32,
     }
-}
-
-fn reductions(c: &mut Criterion) {
-    let device = Cpu::new();
-    let data = field(TIMES * CELLS);
-    let labels: Vec<u32> = (0..TIMES as u32).map(|t| t / 10).collect();
-    let mut group = c.benchmark_group("reduce");
-    group
-        .throughput(Throughput::Bytes((data.len() * 4) as u64))
-        .sample_size(20);
-    let time = |first: AxisRole| vec![first, AxisRole::Keep, AxisRole::Keep];
-    let cases = [
-        ("mean over time", ReduceKind::Mean, false, time(AxisRole::Reduce)),
-        (
-            "nanmean over time",
-            ReduceKind::Mean,
-            true,
-            time(AxisRole::Reduce),
-        ),
-        ("std over time", ReduceKind::Std, false, time(AxisRole::Reduce)),
-        ("max over time", ReduceKind::Max, false, time(AxisRole::Reduce)),
-        (
-            "mean by month",
-            ReduceKind::Mean,
-            false,
-            time(AxisRole::Group { groups: 12 }),
-        ),
-        ("mean of all", ReduceKind::Mean, false, vec![AxisRole::Reduce; 3]),
-        (
-            "nanmean of all",
-            ReduceKind::Mean,
-            true,
-            vec![AxisRole::Reduce; 3],
-        ),
-        ("std of all", ReduceKind::Std, false, vec![AxisRole::Reduce; 3]),
-    ];
-    for (name, kind, skipna, roles) in cases {
-        let reduction = Reduction::new(kind).skipna(skipna);
-        let cells = match roles[..] {
-            [AxisRole::Reduce, AxisRole::Keep, _] => CELLS,
-            [AxisRole::Group { groups }, ..] => groups * CELLS,
-            _ => 1,
-        };
-        let program = Program {
-            rank: 3,
-            inputs: vec![DType::F32],
-            insts: vec![inst(Action::Load(0), vec![])],
-            outputs: vec![Output::Reduce {
-                value: 0,
-                reduction,
-                roles,
-                index_steps: vec![0; 3],
-            }],
-        };
-        let bindings = [Binding {
-            buffer: 0,
-            access: dense(&SHAPE),
-        }];
-        let buffers = [bytemuck::cast_slice(&data)];
-        let task = Task {
-            program: &program,
-            shape: &SHAPE,
-            origin: &[0; 3],
-            buffers: &buffers,
-            bindings: &bindings,
-            labels: Some(&labels),
-        };
-        let mut state = State::new(reduction, DType::F32, cells).expect("memory");
-        device
-            .run(&task, &mut [OutMut::Reduce(&mut state)])
-            .expect("a run");
-        let mut got = vec![0.0f32; cells];
-        state.finish(bytemuck::cast_slice_mut(&mut got), 0..cells);
-        if kind == ReduceKind::Mean && cells == CELLS {
-            let sum: f64 = (0..TIMES).map(|t| f64::from(data[t * CELLS + 77])).sum();
-            assert_eq!(got[77], (sum / TIMES as f64) as f32, "{name}");
-        }
-        group.bench_function(name, |b| {
-            b.iter(|| {
-                state.reset();
-                device
-                    .run(&task, &mut [OutMut::Reduce(&mut state)])
-                    .expect("a run");
-            });
-        });
-    }
-    group.finish();
 }
 
 fn elementwise(c: &mut Criterion) {
@@ -181,5 +94,5 @@ fn elementwise(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, reductions, elementwise);
+criterion_group!(benches, elementwise);
 criterion_main!(benches);

@@ -86,7 +86,7 @@ pub(super) fn run(
     scratch: &mut Scratch,
 ) {
     let longest = space.strip();
-    scratch.prepare(code, longest);
+    scratch.prepare(code, if space.direct { 0 } else { longest });
     for node in &code.nodes {
         if let What::Const(scalar) = node.what {
             let element = scalar.bytes();

@@ -20,8 +20,14 @@ pub(super) const STRIP: usize = 4096;
 /// Rows of a strip of which cells are updated.
 const REDUCED_ROWS: usize = 8;
 
+/// The same where elements are read where they lie, so that a strip takes no room.
+const DIRECT_ROWS: usize = 64;
+
 /// Longest stretch of the innermost axis while cells are updated.
 const REDUCED_STRETCH: usize = 2048;
+
+/// Elements of a strip that is reduced where it lies: several reductions of it share a cache.
+const DIRECT_STRIP: usize = 1 << 16;
 
 /// Rows and columns of a strip with a transposed input.
 const SQUARE: usize = 64;
@@ -86,6 +92,8 @@ pub(super) struct Space {
     pub order: Option<Vec<usize>>,
     /// The loops, outermost first; the last two are those of the strip in either order.
     pub loops: Vec<Loop>,
+    /// Whether all that is done is to reduce inputs where they lie.
+    pub direct: bool,
 }
 
 impl Space {
@@ -152,10 +160,26 @@ impl Space {
             row_dim: None,
             order: None,
             loops: Vec::new(),
+            direct: false,
         };
         space.coalesce();
+        space.direct = space.is_direct(code, task);
         space.plan(task);
         space
+    }
+
+    /// Whether every value is an input that only reductions read, and that lies so that they can.
+    fn is_direct(&self, code: &Code, task: &Task<'_>) -> bool {
+        let inner = self.inner();
+        let mut nodes = code.nodes.iter().zip(&self.sources);
+        nodes.all(|(node, source)| match (&node.what, source) {
+            (What::Load(input), Some(walk)) => {
+                let buffer = task.buffers[task.bindings[*input].buffer];
+                let aligned = (buffer.as_ptr() as usize).is_multiple_of(node.dtype.size());
+                node.only_reduced && aligned && walk.steps[inner] == AxisStep::Step(1)
+            }
+            _ => false,
+        })
     }
 
     /// Every walk.
@@ -222,19 +246,24 @@ impl Space {
             across.is_some_and(|t| self.grouped == Some(dim) || t.cells.steps[dim] == AxisStep::Step(0))
         };
         let reduced: Vec<bool> = (0..=inner).map(reduced).collect();
-        let (mut row_dim, mut stretch, mut rows) = (inner.checked_sub(1), STRIP, 1);
+        let (strip_len, reduced_rows) = if self.direct {
+            (DIRECT_STRIP, DIRECT_ROWS)
+        } else {
+            (STRIP, REDUCED_ROWS)
+        };
+        let (mut row_dim, mut stretch, mut rows) = (inner.checked_sub(1), strip_len, 1);
         if reduced.contains(&true) {
             let grouped = self.grouped.filter(|&dim| dim != inner);
             row_dim = grouped.or((0..inner).rev().find(|&dim| reduced[dim]));
             stretch = REDUCED_STRETCH;
-            rows = REDUCED_ROWS;
+            rows = reduced_rows;
         } else if let Some(dim) = self.transposed() {
             row_dim = Some(dim);
             stretch = SQUARE;
             rows = SQUARE;
         }
         stretch = stretch.min(self.extents[inner]);
-        rows = rows.max(STRIP / stretch);
+        rows = rows.max((strip_len / stretch).min(STRIP));
         let strip = [
             row_dim.map(|dim| Loop {
                 dim,
