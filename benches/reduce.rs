@@ -76,9 +76,17 @@ fn by_loop(reduction: Reduction, values: &[f64]) -> Option<f64> {
 }
 
 /// Runs a reduction and checks some of its cells.
-fn check(session: &Session, data: &impl Fn(usize) -> f64, array: &Array, reduction: Reduction, axes: &[isize]) {
+fn check(
+    session: &Session,
+    data: &impl Fn(usize) -> f64,
+    array: &Array,
+    reduction: Reduction,
+    axes: &[isize],
+) {
     let made = array.reduce(reduction, Some(axes), false).expect("a reduction");
-    let got = session.compute::<f64>(&made.astype(DType::F64)).expect("a result");
+    let got = session
+        .compute::<f64>(&made.astype(DType::F64))
+        .expect("a result");
     let got = got.as_slice().expect("dense");
     let cells = [0, got.len() / 3, got.len() - 1];
     for &cell in &cells[..got.len().min(3)] {

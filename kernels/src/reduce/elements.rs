@@ -143,9 +143,9 @@ macro_rules! truthy {
 }
 
 /// Floats: a type, whether eight are summed without noting what is lost, the integer of its size,
-/// the bits of infinity in it, and the way to f64.
+/// whether one is NaN, and the way to f64.
 macro_rules! floats {
-    ($($t:ty, $short:expr, $word:ty, $infinity:expr, |$x:ident| $wide:expr;)*) => {$(
+    ($($t:ty, $short:expr, $word:ty, |$x:ident| $missing:expr, $wide:expr;)*) => {$(
         impl Stored for $t {}
         impl Real for $t {
             const SHORT: bool = $short;
@@ -156,7 +156,8 @@ macro_rules! floats {
             }
             #[inline(always)]
             fn missing(self) -> bool {
-                self.to_bits() & (<$word>::MAX >> 1) > $infinity
+                let $x = self;
+                $missing
             }
         }
         // The sign of a zero does not count.
@@ -169,16 +170,16 @@ integers! {
     u8, i32, true;
     i16, i32, true;
     u16, i32, true;
-    i32, i64, true;
-    u32, i64, true;
+    i32, i64, false;
+    u32, i64, false;
     i64, u64, false;
     u64, u64, false;
 }
 floats! {
-    f16, true, u16, 0x7c00, |x| f64::from(f32_from_f16(x));
-    bf16, true, u16, 0x7f80, |x| f64::from(f32_from_bf16(x));
-    f32, true, u32, 0x7f80_0000, |x| f64::from(x);
-    f64, false, u64, 0x7ff0 << 48, |x| x;
+    f16, true, u16, |x| x.to_bits() & 0x7fff > 0x7c00, f64::from(f32_from_f16(x));
+    bf16, true, u16, |x| x.to_bits() & 0x7fff > 0x7f80, f64::from(f32_from_bf16(x));
+    f32, true, u32, |x| x.is_nan(), f64::from(x);
+    f64, false, u64, |x| x.is_nan(), x;
 }
 
 impl Stored for Flag {}

@@ -10,13 +10,10 @@ use super::rule::{Batch, COLUMNS, ROWS, Rule, take};
 use crate::Isa;
 
 /// Columns that a row along is cut into.
+const WIDTH: usize = 32;
+
+/// The same for narrow elements, of which more fit a register.
 const NARROW: usize = 64;
-
-/// The same for long ones.
-const WIDE: usize = 256;
-
-/// Elements of a long row.
-const LONG: usize = 4096;
 
 /// Rows along whose columns are joined together.
 const LANES: usize = 16;
@@ -88,63 +85,72 @@ pub(super) fn drive<R: Rule>(
         }),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a state only holds an instruction set that `Isa::detect` found.
-        (Direction::Across, Isa::Avx512) if R::WIDE => unsafe { x86::across_avx512::<R>(store, rows) },
+        (Direction::Across, Isa::Avx512) if R::WIDE => unsafe { x86::avx512::feed_across::<R>(store, rows) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Direction::Across, Isa::Avx2) if R::WIDE => unsafe { x86::across_avx2::<R>(store, rows) },
+        (Direction::Across, Isa::Avx2) if R::WIDE => unsafe { x86::avx2::feed_across::<R>(store, rows) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Direction::Along, Isa::Avx512) if R::WIDE => unsafe { x86::along_avx512::<R>(store, rows) },
+        (Direction::Along, Isa::Avx512) if R::WIDE => unsafe { x86::avx512::feed_along::<R>(store, rows) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        (Direction::Along, Isa::Avx2) if R::WIDE => unsafe { x86::along_avx2::<R>(store, rows) },
+        (Direction::Along, Isa::Avx2) if R::WIDE => unsafe { x86::avx2::feed_along::<R>(store, rows) },
         (Direction::Across, _) => across::<R>(store, rows, plain::<R>),
-        (Direction::Along, _) => along::<R>(store, rows, plain::<R>),
+        (Direction::Along, _) => along::<R>(store, rows, plain::<R>, plain::<R>),
     }
 }
 
 /// Joins a batch, once for all ways of feeding.
 #[inline(never)]
 fn plain<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
-    take::<R>(part, batch);
+    take::<R, 0>(part, batch);
 }
 
-/// The same loops compiled for wider vectors.
+/// Columns that rows along are cut into.
+const fn width<R: Rule>() -> usize {
+    if size_of::<R::Elem>() > 2 { WIDTH } else { NARROW }
+}
+
+/// The same loops compiled for an instruction set.
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled {
+    ($isa:ident, $features:literal) => {
+        pub(super) mod $isa {
+            use super::super::{Batch, NARROW, Rule, TypedRows, WIDTH, across, along, take, width};
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn batch<R: Rule, const W: usize>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
+                take::<R, W>(part, batch);
+            }
+
+            #[target_feature(enable = $features)]
+            pub(in super::super) fn feed_across<R: Rule>(
+                store: &mut R::Store,
+                rows: &TypedRows<'_, R::Elem>,
+            ) {
+                across::<R>(store, rows, |part, rows| batch::<R, 0>(part, rows));
+            }
+
+            #[target_feature(enable = $features)]
+            pub(in super::super) fn feed_along<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
+                let any = |part: &mut R::Part, rows: &Batch<'_, R::Elem>| batch::<R, 0>(part, rows);
+                along::<R>(store, rows, any, |part, rows| {
+                    if const { width::<R>() == WIDTH } {
+                        batch::<R, WIDTH>(part, rows);
+                    } else {
+                        batch::<R, NARROW>(part, rows);
+                    }
+                });
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Batch, Rule, TypedRows, across, along, take};
-
-    #[inline(never)]
-    #[target_feature(enable = "avx2")]
-    fn take_avx2<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
-        take::<R>(part, batch);
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn across_avx2<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        across::<R>(store, rows, |part, batch| take_avx2::<R>(part, batch));
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn along_avx2<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        along::<R>(store, rows, |part, batch| take_avx2::<R>(part, batch));
-    }
-
-    #[inline(never)]
-    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-    fn take_avx512<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
-        take::<R>(part, batch);
-    }
-
-    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-    pub(super) fn across_avx512<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        across::<R>(store, rows, |part, batch| take_avx512::<R>(part, batch));
-    }
-
-    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-    pub(super) fn along_avx512<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
-        along::<R>(store, rows, |part, batch| take_avx512::<R>(part, batch));
-    }
+    compiled!(avx2, "avx2");
+    compiled!(avx512, "avx512f,avx512dq,avx512bw,avx512vl");
 }
 
 #[inline(always)]
@@ -208,7 +214,8 @@ fn halve<R: Rule>(room: &mut RoomOf<R>, len: usize) {
 fn along<R: Rule>(
     store: &mut R::Store,
     rows: &TypedRows<'_, R::Elem>,
-    take: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
+    any: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
+    wide: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
 ) {
     let mut part = R::part();
     // The columns of one row, and of several: column by column.
@@ -219,10 +226,10 @@ fn along<R: Rule>(
         let width = if left < LANES / 4 { 1 } else { LANES };
         let count = width.min(left);
         if let Some(apart) = turns::<R>(rows, row, count) {
-            turned::<R>(rows, row, count, apart, &mut part, &mut all, &take);
+            turned::<R>(rows, row, count, apart, &mut part, &mut all, &any);
         } else {
             for lane in 0..count {
-                folded::<R>(rows, row + lane, &mut part, &mut columns, &take);
+                folded::<R>(rows, row + lane, &mut part, &mut columns, &wide);
                 let (from, mut to) = (columns.view(0, FOLDED), all.view(0, width * FOLDED));
                 for j in 0..FOLDED {
                     to.set(j * width + lane, from.get(j));
@@ -260,7 +267,7 @@ fn folded<R: Rule>(
     room: &mut RoomOf<R>,
     take: &impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
 ) {
-    let width = if rows.len < LONG { NARROW } else { WIDE };
+    let width = width::<R>();
     let (mut starts, mut indices) = ([0; ROWS], [0; ROWS]);
     let mut from = 0;
     while from < rows.len {

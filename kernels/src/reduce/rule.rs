@@ -23,6 +23,7 @@ pub(super) const COLUMNS: usize = 512;
 pub(super) type Column<T> = [T; COLUMNS + 8];
 
 /// Rows of elements for the same cells.
+#[derive(Clone, Copy)]
 pub(super) struct Batch<'a, E> {
     /// The elements.
     pub values: &'a [E],
@@ -94,12 +95,14 @@ pub(super) trait Rule {
     fn merge_marks(_store: &mut Self::Store, _other: &Self::Store) {}
 }
 
-/// Joins a batch.
+/// Joins a batch of `W` columns, or of any number if `W` is 0.
 #[inline(always)]
-pub(super) fn take<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
-    R::open(part, batch);
+pub(super) fn take<R: Rule, const W: usize>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
+    let columns = if W == 0 { batch.columns } else { W };
+    let batch = Batch { columns, ..*batch };
+    R::open(part, &batch);
     if R::READS {
-        pass::<R>(part, batch);
+        pass::<R>(part, &batch);
     }
 }
 
