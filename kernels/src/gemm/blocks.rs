@@ -3,7 +3,7 @@
 use super::micro::{self, MAX_TILE, Micro};
 use super::pack::{Side, pack};
 use super::ring::{Factor, Ring};
-use super::{STEPS, keeps, packed_extents};
+use super::{keeps, packed_extents, steps};
 use crate::Isa;
 use std::marker::PhantomData;
 
@@ -139,7 +139,7 @@ impl<T: Factor> Work<T> {
     pub fn new(isa: Isa, m: usize, n: usize, k: usize) -> Work<T> {
         let micro = micro::select::<T::Ring>(isa);
         let (row_block, col_block) = packed_extents(&micro, m, n);
-        let steps = k.min(STEPS);
+        let steps = k.min(steps::<T::Ring>());
         let sums = if keeps::<T>(k) { 0 } else { m * n };
         Work {
             micro,
@@ -185,11 +185,12 @@ impl<T: Factor> Work<T> {
         to: &mut Target<'_, C::Stored>,
     ) {
         let (m, n, k) = (rows.across.len(), cols.across.len(), rows.along.len());
+        let most = steps::<T::Ring>();
         let (height, width) = (self.micro.rows, self.micro.cols);
         let mut tile = Tile([T::Ring::ZERO; MAX_TILE]);
         let tile = &mut tile.0[..height * width];
-        for first in (0..k.max(1)).step_by(STEPS) {
-            let steps = STEPS.min(k - first);
+        for first in (0..k.max(1)).step_by(most) {
+            let steps = most.min(k - first);
             for top in (0..m).step_by(self.row_block) {
                 let part = rows.part(top, self.row_block, first, steps);
                 pack::<T>(part, height, self.rows.get_mut());

@@ -24,8 +24,9 @@ use micro::Micro;
 use pack::Side;
 pub use ring::{Factor, Ring};
 
-/// Steps of the summed axis that are packed at once.
-const STEPS: usize = 384;
+/// Bytes of a row along the summed axis that are packed at once: a sliver of rows fits in the first
+/// cache beside what streams past it.
+const STEP_BYTES: usize = 2 << 10;
 /// Bytes of packed rows.
 const ROW_BYTES: usize = 3 << 20;
 /// Bytes of packed columns.
@@ -57,21 +58,26 @@ pub fn scratch_bytes<T: Factor>(rows: usize, cols: usize, summed: usize) -> usiz
     };
     // Offsets of rows, columns and summed elements in each array.
     let offsets = (rows + cols + summed).saturating_mul(2 * size_of::<usize>());
-    ((m + n) * summed.min(STEPS))
+    ((m + n) * summed.min(steps::<T::Ring>()))
         .saturating_add(sums)
         .saturating_mul(size_of::<T::Ring>())
         .saturating_add(offsets)
 }
 
+/// Steps of the summed axis that are packed at once.
+fn steps<R>() -> usize {
+    STEP_BYTES / size_of::<R>()
+}
+
 /// Whether sums are stored where they belong all the time.
 fn keeps<T: Factor>(summed: usize) -> bool {
-    summed <= STEPS || size_of::<T>() == size_of::<T::Sum>()
+    summed <= steps::<T::Ring>() || size_of::<T>() == size_of::<T::Sum>()
 }
 
 /// Rows and columns that are packed at once.
 fn packed_extents<R: Ring>(micro: &Micro<R>, rows: usize, cols: usize) -> (usize, usize) {
     let fit = |bytes: usize, unit: usize, wanted: usize| {
-        let most = bytes / (STEPS * size_of::<R>()) / unit;
+        let most = bytes / STEP_BYTES / unit;
         wanted.div_ceil(unit).min(most) * unit
     };
     (fit(ROW_BYTES, micro.rows, rows), fit(COL_BYTES, micro.cols, cols))

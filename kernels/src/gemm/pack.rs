@@ -33,6 +33,9 @@ fn neighbours(offsets: &[usize]) -> bool {
     offsets.windows(2).all(|w| w[1] == w[0] + 1)
 }
 
+/// Rows and steps that are transposed, and neighbours that are copied, in registers.
+const QUAD: usize = 4;
+
 /// Packs slivers of `width`, of `side.along.len()` steps each.
 pub(super) fn pack<T: Factor>(side: Side<'_, T::Stored>, width: usize, out: &mut [T::Ring]) {
     let steps = side.along.len();
@@ -46,15 +49,17 @@ pub(super) fn pack<T: Factor>(side: Side<'_, T::Stored>, width: usize, out: &mut
         }
         if neighbours(across) {
             for (row, &along) in sliver.chunks_exact_mut(width).zip(side.along) {
-                let from = &side.values[across[0] + along..][..across.len()];
-                for (slot, &value) in row.iter_mut().zip(from) {
-                    *slot = T::widen(value);
-                }
+                copy::<T>(&side.values[across[0] + along..][..across.len()], row);
             }
         } else if contiguous {
-            for (i, &at) in across.iter().enumerate() {
-                let from = &side.values[at + side.along[0]..][..steps];
-                for (row, &value) in sliver.chunks_exact_mut(width).zip(from) {
+            let rows = |at: usize| &side.values[across[at] + side.along[0]..][..steps];
+            let whole = across.len() / QUAD * QUAD;
+            for first in (0..whole).step_by(QUAD) {
+                let quad = std::array::from_fn(|i| rows(first + i));
+                transpose::<T>(quad, first, width, sliver);
+            }
+            for i in whole..across.len() {
+                for (row, &value) in sliver.chunks_exact_mut(width).zip(rows(i)) {
                     row[i] = T::widen(value);
                 }
             }
@@ -64,6 +69,40 @@ pub(super) fn pack<T: Factor>(side: Side<'_, T::Stored>, width: usize, out: &mut
                     *slot = T::widen(side.values[at + along]);
                 }
             }
+        }
+    }
+}
+
+/// Widens neighbours into the front of a step of a sliver.
+#[inline(always)]
+fn copy<T: Factor>(from: &[T::Stored], to: &mut [T::Ring]) {
+    let (quads, rest) = from.as_chunks::<QUAD>();
+    let (slots, last) = to.split_at_mut(quads.len() * QUAD);
+    for (slot, quad) in slots.as_chunks_mut::<QUAD>().0.iter_mut().zip(quads) {
+        *slot = quad.map(T::widen);
+    }
+    for (slot, &value) in last.iter_mut().zip(rest) {
+        *slot = T::widen(value);
+    }
+}
+
+/// Packs rows, whose steps lie side by side, as columns `first ..` of the steps of a sliver.
+#[inline(always)]
+fn transpose<T: Factor>(rows: [&[T::Stored]; QUAD], first: usize, width: usize, sliver: &mut [T::Ring]) {
+    let whole = rows[0].len() / QUAD * QUAD;
+    for step in (0..whole).step_by(QUAD) {
+        let block: [[T::Stored; QUAD]; QUAD] =
+            rows.map(|row| std::array::from_fn(|p| row[step..step + QUAD][p]));
+        for p in 0..QUAD {
+            let slots = &mut sliver[(step + p) * width + first..][..QUAD];
+            for i in 0..QUAD {
+                slots[i] = T::widen(block[i][p]);
+            }
+        }
+    }
+    for step in whole..rows[0].len() {
+        for i in 0..QUAD {
+            sliver[step * width + first + i] = T::widen(rows[i][step]);
         }
     }
 }

@@ -156,9 +156,9 @@ fn extents_beyond_the_packed_blocks() {
     let plain = [[0, 1, 2]; 3];
     // Longer than one run of steps; sums of bf16 beyond what bf16 holds exactly on the way.
     for isa in [Isa::Baseline, Isa::detect()] {
-        product::<f32>(isa, [1, 5, 9, 2 * STEPS + 1], plain, &mut dice);
-        product::<bf16>(isa, [2, 5, 9, STEPS + 3], plain, &mut dice);
-        product::<u8>(isa, [1, 14, 70, STEPS + 1], plain, &mut dice);
+        product::<f32>(isa, [1, 5, 9, 2 * steps::<f32>() + 1], plain, &mut dice);
+        product::<bf16>(isa, [2, 5, 9, steps::<f32>() + 3], plain, &mut dice);
+        product::<u8>(isa, [1, 14, 70, steps::<u32>() + 1], plain, &mut dice);
     }
     // More rows and more columns than are packed at once.
     let fits = packed_extents(
