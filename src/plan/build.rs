@@ -6,6 +6,7 @@ use super::memory::{self, MemoryProof};
 use super::partition::{Partition, Spec, SpecKind, feed_of};
 use super::program::{AxisRole, Output};
 use super::rules::Rewriter;
+use super::shared::Read;
 use super::stage::{Feed, PlanArray, Stage, StageKind, Variant};
 use super::{Destination, Limits, Plan, Root, block};
 use crate::expr::{BlockOp, Expr, NodeKind};
@@ -452,8 +453,10 @@ fn inner_chunks(expr: &Expr) -> Chunks {
 /// Bytes that one point of the iteration space adds to a task, broadcast inputs left out.
 fn bytes_per_point(stage: &Stage, arrays: &[PlanArray]) -> usize {
     let inputs = stage.variants.iter().map(|v| {
-        let dense = v.inputs.iter().filter(|i| i.map.axes.len() >= i.map.shape.len());
-        dense
+        let reads = Read::apart(&v.reads, &v.inputs, arrays, &stage.shape);
+        reads
+            .map(|(inputs, _)| &v.inputs[inputs[0]])
+            .filter(|i| i.map.axes.len() >= i.map.shape.len())
             .filter(|i| !memory::lies_in_memory(i, arrays))
             .map(|i| i.dtype.size())
             .sum::<usize>()

@@ -105,6 +105,11 @@ impl Plan {
                 } else {
                     ""
                 };
+                let together = variant.reads.iter().find(|r| r.inputs[1..].contains(&n));
+                let block = stage.reach(number, &stage.grid.largest());
+                let together = together
+                    .filter(|r| r.together(&variant.inputs, &self.arrays, &block).is_some())
+                    .map_or(String::new(), |r| format!(", read with in{}", r.inputs[0]));
                 let view = if input.map.is_identity(&input.shape) {
                     ""
                 } else {
@@ -112,7 +117,7 @@ impl Plan {
                 };
                 let _ = writeln!(
                     out,
-                    "  in{n}: {} {:?} {}{view}{place}",
+                    "  in{n}: {} {:?} {}{view}{place}{together}",
                     input.feed.name(),
                     input.shape,
                     input.dtype.info().short

@@ -6,6 +6,7 @@
 //! block lies in; blocks never straddle parts because the stage is cut there.
 
 use super::program::{Action, Inst, Output, Program, Reg};
+use super::shared::Read;
 use super::stage::{Feed, Input, Variant};
 use crate::expr::{Expr, NodeKind};
 use crate::geometry::{AxisMap, IndexMap};
@@ -57,6 +58,7 @@ impl<'a> Lowering<'a> {
             .map_err(|why| Error::invalid(format!("the planner made a bad program: {why}")))?;
         Ok(Variant {
             program: Arc::new(program),
+            reads: Read::of(&self.inputs),
             inputs: self.inputs,
         })
     }

@@ -6,6 +6,7 @@
 //! The session reserves exactly these terms, so the proof is an upper bound that is kept.
 
 use super::Limits;
+use super::shared::Read;
 use super::stage::{Feed, Input, PlanArray, Stage, StageKind, Variant};
 use crate::geometry::{AxisMap, Region};
 use crate::store::{Pool, Sink};
@@ -121,8 +122,11 @@ pub(crate) fn task_terms(
             let value = variant.program.insts[variant.program.outputs[0].value()].dtype;
             copied += Pool::held_bytes(reach.iter().product::<usize>() * value.size());
         }
-        for input in variant.inputs.iter().filter(|i| !lies_in_memory(i, arrays)) {
-            let bound = input.map.bound(&reach, &input.shape);
+        for (numbers, bound) in Read::apart(&variant.reads, &variant.inputs, arrays, &reach) {
+            let input = &variant.inputs[numbers[0]];
+            if lies_in_memory(input, arrays) {
+                continue;
+            }
             let bytes = bound.iter().product::<usize>() * input.dtype.size();
             copied += Pool::held_bytes(bytes);
             if gathers_inside(input) {

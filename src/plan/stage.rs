@@ -1,6 +1,7 @@
 //! Stages: fused programs over a block grid, and the arrays between them.
 
 use super::program::{AxisRole, Program};
+use super::shared::Read;
 use crate::expr::{BlockOp, Custom};
 use crate::geometry::{Chunks, IndexMap};
 use crate::store::Source;
@@ -46,6 +47,8 @@ pub struct Variant {
     pub program: Arc<Program>,
     /// The program's inputs.
     pub inputs: Vec<Input>,
+    /// What can be read at once; each input belongs to one.
+    pub(crate) reads: Vec<Read>,
 }
 
 /// What a stage does with its program's outputs.

@@ -2,11 +2,11 @@
 //! into buffers of the budget, exactly the indices that the block needs.
 
 use super::run::Run;
-use crate::Result;
 use crate::device::Binding;
 use crate::geometry::{Region, Selection, row_major_strides};
 use crate::plan::{Feed, Input, Variant, lies_in_memory};
 use crate::store::{Buffer, Tile, TileKey, copy_region};
+use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -34,16 +34,43 @@ impl Held {
 /// The inputs of a variant for a block: their bytes and how the program walks them.
 pub(super) fn inputs(run: &Run<'_>, variant: &Variant, block: &Region) -> Result<(Vec<Held>, Vec<Binding>)> {
     let mut held = Vec::with_capacity(variant.inputs.len());
-    let mut bindings = Vec::with_capacity(variant.inputs.len());
-    for input in &variant.inputs {
-        let (bytes, access) = fetch(run, input, block)?;
-        held.push(bytes);
-        bindings.push(Binding {
-            buffer: held.len() - 1,
-            access,
-        });
+    let mut bindings = vec![None; variant.inputs.len()];
+    for read in &variant.reads {
+        let together = read.together(&variant.inputs, &run.plan.arrays, &block.shape);
+        if let (Some(_), Some(region)) = (together, read.region(block)) {
+            held.push(Held::Buffer(fetch_region(
+                run,
+                &variant.inputs[read.inputs[0]],
+                &region,
+            )?));
+            for &number in &read.inputs {
+                let access = read.access(&variant.inputs[number], block);
+                bindings[number] = access.map(|access| Binding {
+                    buffer: held.len() - 1,
+                    access,
+                });
+            }
+            continue;
+        }
+        for &number in &read.inputs {
+            let (bytes, access) = fetch(run, &variant.inputs[number], block)?;
+            held.push(bytes);
+            bindings[number] = Some(Binding {
+                buffer: held.len() - 1,
+                access,
+            });
+        }
     }
+    let bindings: Option<Vec<Binding>> = bindings.into_iter().collect();
+    let bindings = bindings.ok_or_else(|| Error::invalid("an input was not read"))?;
     Ok((held, bindings))
+}
+
+/// A region of an input's feed that several inputs see.
+fn fetch_region(run: &Run<'_>, input: &Input, region: &Region) -> Result<Buffer> {
+    let ranges = region.start.iter().zip(&region.shape);
+    let selections: Vec<Selection> = ranges.map(|(&start, &n)| Selection::range(start, n)).collect();
+    gather(run, input, &selections)
 }
 
 fn fetch(run: &Run<'_>, input: &Input, block: &Region) -> Result<(Held, crate::geometry::Access)> {
