@@ -180,3 +180,31 @@ fn wrong_products_say_what_is_wrong() {
         assert!(message.contains(want), "{message:?} lacks {want:?}");
     }
 }
+
+#[test]
+fn factors_larger_than_memory_are_read_in_blocks() {
+    let (m, k, n) = (400, 3000, 500);
+    let value = |i: usize| (i.wrapping_mul(2_654_435_761) >> 9 & 7) as f32 - 3.0;
+    let a: Vec<f32> = (0..m * k).map(value).collect();
+    let b: Vec<f32> = (0..n * k).map(|i| value(i + 11)).collect();
+    let file = |name: &str, shape: &[usize], values: &[f32]| {
+        Array::from_source(FileLike::of(name, shape, Some(&[100, 500]), values)).unwrap()
+    };
+    // Both together are 10.8 MB.
+    let session = Session::new(Config {
+        memory: Some(9 << 20),
+        threads: Some(2),
+        ..Config::default()
+    })
+    .unwrap();
+    let right = file("b", &[n, k], &b).transpose().unwrap();
+    let product = file("a", &[m, k], &a).matmul(&right).unwrap();
+    let got = session.compute::<f32>(&product).unwrap();
+    for (i, j) in [(0, 0), (399, 499), (17, 230), (250, 1)] {
+        let want: f32 = (0..k).map(|p| a[i * k + p] * b[j * k + p]).sum();
+        assert_eq!(got[[i, j]], want, "row {i}, column {j}");
+    }
+    let report = session.last_report().unwrap();
+    assert!(report.host_peak <= report.host_proved && report.host_proved <= 9 << 20);
+    assert_eq!(report.stages.len(), 1, "no factor is kept or transposed");
+}

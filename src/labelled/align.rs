@@ -171,13 +171,23 @@ pub(super) fn broadcast(array: &DataArray, dims: &[String], shape: &[usize]) -> 
     raise(array, dims)?.broadcast_to(shape)
 }
 
+/// Arrays whose dimensions of one name agree, all dimensions in order of appearance, and the
+/// coordinates that agree.
+///
+/// # Errors
+/// As [`apply`].
+pub(super) fn prepared(what: &str, arrays: &[&DataArray]) -> Result<(Vec<DataArray>, Vec<String>, Coords)> {
+    let spread = group::spread(arrays)?;
+    let (dims, coords) = common(what, &spread)?;
+    Ok((spread, dims, coords))
+}
+
 /// Arrays brought to common dimensions and one shape, with the coordinates that agree.
 ///
 /// # Errors
 /// As [`apply`].
 pub(super) fn together(what: &str, arrays: &[&DataArray]) -> Result<(Vec<Expr>, Vec<String>, Coords)> {
-    let spread = group::spread(arrays)?;
-    let (dims, coords) = common(what, &spread)?;
+    let (spread, dims, coords) = prepared(what, arrays)?;
     let shape: Vec<usize> = dims
         .iter()
         .map(|dim| {

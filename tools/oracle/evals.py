@@ -57,6 +57,9 @@ EXPRESSIONS = [
     (TAS, 'tas.sel(lat=slice(20, 60)).mean(["lat", "lon"], weights=cos(radians(lat)))',
      'tas.sel(lat=slice(20, 60)).weighted(cos(radians(lat))).mean(["lat", "lon"])'),
     (TAS, 'tas.sel(lat=0, lon=180, method="nearest")'),
+    (TAS, 'dot(tas, cos(radians(lat)), dim="lat")'),
+    (TAS, 'dot(tas.isel(time=slice(0, 24)), tas.isel(time=slice(0, 24)), dim="time")'),
+    (TAS, 'tas.dot(tas.mean("time"))'),
     (TAS, 'tas.isel(time=slice(0, 120, 7), lat=-1)'),
     (TAS, 'tas.isel(time=0).transpose("lon", "lat")'),
     (TAS, 'where(tas > 300, tas, 0.0).sum("time")'),
@@ -96,7 +99,7 @@ def names(dataset, widen):
     """What an expression may use: the file's variables, and functions that keep xarray's types."""
     wide = {n: v.astype("f8") if widen and v.dtype.kind == "f" else v for n, v in dataset.variables.items()}
     arrays = {n: dataset[n].copy(data=wide[n].data) if n not in dataset.indexes else dataset[n] for n in wide}
-    functions = {"cos": np.cos, "radians": np.radians, "hypot": np.hypot, "sqrt": np.sqrt, "where": xr.where}
+    functions = {"cos": np.cos, "radians": np.radians, "hypot": np.hypot, "sqrt": np.sqrt, "where": xr.where, "dot": xr.dot}
     return arrays | functions
 
 

@@ -4,11 +4,9 @@
 //! lacks is summed over, one that an operand has twice is its diagonal. Without `->` the result has
 //! the letters that come once, in alphabetical order. `...` stands for axes that broadcast.
 
-use super::{Extents, Label, Term, all};
+use super::{Extents, Label};
 use crate::expr::Expr;
-use crate::geometry::checked_bytes;
 use crate::{Error, Result};
-use tilewise_kernels::promote;
 
 /// The labels of the axes that `...` stands for begin here, that of the last axis first.
 const BROADCAST: Label = 1 << 24;
@@ -89,9 +87,6 @@ fn sum(subscripts: &str, operands: &[Expr]) -> Result<Expr, String> {
             operands.len()
         ));
     }
-    let Some(first) = operands.first() else {
-        return Err("it needs an array".into());
-    };
     let mut extents = Extents::new();
     let mut labels = Vec::new();
     let mut broadcast = 0;
@@ -145,14 +140,8 @@ fn sum(subscripts: &str, operands: &[Expr]) -> Result<Expr, String> {
             return Err(format!("{} comes twice in the result", spell(*label)));
         }
     }
-    let shape: Vec<usize> = out.iter().map(|label| extents[label]).collect();
-    checked_bytes(&shape, 8).map_err(|e| e.to_string())?;
-    let dtype = operands
-        .iter()
-        .fold(first.dtype, |dtype, o| promote(dtype, o.dtype));
-    let terms = operands.iter().zip(&labels);
-    let terms = terms.map(|(operand, labels)| Term::new(&operand.cast(dtype), labels, &extents));
-    all(terms.collect(), &out, &extents).map_err(|e| e.to_string())
+    let terms: Vec<(&Expr, &[Label])> = operands.iter().zip(labels.iter().map(Vec::as_slice)).collect();
+    Expr::contract(&terms, &out).map_err(|e| e.to_string())
 }
 
 /// The result without `->`: broadcast axes, then letters that come once.

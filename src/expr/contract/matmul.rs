@@ -1,10 +1,9 @@
 //! Products of matrices, vectors and tensors, with the rules of NumPy and the Array API.
 
-use super::{Extents, Label, Term, all};
+use super::Label;
 use crate::expr::Expr;
-use crate::geometry::{broadcast_shapes, checked_bytes, normalize_axis};
+use crate::geometry::{broadcast_shapes, normalize_axis};
 use crate::{Error, Result};
-use tilewise_kernels::promote;
 
 /// Labels of rows, columns and summed axes; batch axes are labelled by their number.
 const ROW: Label = u32::MAX;
@@ -32,25 +31,21 @@ impl Expr {
         let (lead_a, lead_b) = (self.rank().saturating_sub(2), other.rank().saturating_sub(2));
         let batch = broadcast_shapes(&[&self.shape[..lead_a], &other.shape[..lead_b]])
             .map_err(|e| wrong(format!("batches do not broadcast: {e}")))?;
-        let mut extents: Extents = (0..).zip(batch.iter().copied()).collect();
         let lead = |count: usize| (batch.len() - count..batch.len()).map(|axis| axis as Label);
         let mut a: Vec<Label> = lead(lead_a).collect();
         let mut b: Vec<Label> = lead(lead_b).collect();
         let mut out: Vec<Label> = lead(batch.len()).collect();
-        extents.insert(SUM, inner);
         if self.rank() > 1 {
-            extents.insert(ROW, self.shape[lead_a]);
             a.push(ROW);
             out.push(ROW);
         }
         a.push(SUM);
         b.push(SUM);
         if other.rank() > 1 {
-            extents.insert(COL, other.shape[lead_b + 1]);
             b.push(COL);
             out.push(COL);
         }
-        contraction("matmul", [(self, &a), (other, &b)], &out, &extents)
+        Expr::contract(&[(self, &a), (other, &b)], &out).map_err(|e| wrong(e.to_string()))
     }
 
     /// The sum of products over pairs of axes; the axes that remain, first of `self`, then of
@@ -68,12 +63,10 @@ impl Expr {
         if axes[0].len() != axes[1].len() {
             return Err(wrong("not as many axes of one as of the other".into()));
         }
-        let mut extents = Extents::new();
         let mut labels = [vec![], vec![]];
         for (number, expr) in [self, other].into_iter().enumerate() {
             let first = (number * self.rank()) as Label;
             labels[number] = (0..expr.rank() as Label).map(|axis| first + axis).collect();
-            extents.extend(labels[number].iter().copied().zip(expr.shape.iter().copied()));
         }
         for (&x, &y) in axes[0].iter().zip(axes[1]) {
             let x = normalize_axis(x, self.rank()).map_err(|e| wrong(e.to_string()))?;
@@ -93,7 +86,7 @@ impl Expr {
         let [a, b] = &labels;
         let mut out: Vec<Label> = a.iter().copied().filter(|l| !b.contains(l)).collect();
         out.extend(b.iter().copied().filter(|l| !a.contains(l)));
-        contraction("tensordot", [(self, a), (other, b)], &out, &extents)
+        Expr::contract(&[(self, a), (other, b)], &out).map_err(|e| wrong(e.to_string()))
     }
 
     /// The sum of products along an axis of both, counted from the end; the other axes broadcast.
@@ -119,7 +112,6 @@ impl Expr {
             return Err(wrong(format!("extents {n} and {m} differ")));
         }
         let shape = broadcast_shapes(&[&self.shape, &other.shape]).map_err(|e| wrong(e.to_string()))?;
-        let extents: Extents = (0..).zip(shape.iter().copied()).collect();
         let labels = |expr: &Expr| -> Vec<Label> {
             (shape.len() - expr.rank()..shape.len())
                 .map(|a| a as Label)
@@ -128,7 +120,7 @@ impl Expr {
         let mut out: Vec<Label> = (0..shape.len() as Label).collect();
         out.remove(shape.len() - back);
         let (a, b) = (labels(self), labels(other));
-        contraction("vecdot", [(self, &a), (other, &b)], &out, &extents)
+        Expr::contract(&[(self, &a), (other, &b)], &out).map_err(|e| wrong(e.to_string()))
     }
 
     /// All products of an element of `self` and one of `other`, both in row-major order.
@@ -137,21 +129,6 @@ impl Expr {
     /// When the size does not fit 64 bits.
     pub fn outer(&self, other: &Expr) -> Result<Expr> {
         let (a, b) = (self.reshape(&[-1])?, other.reshape(&[-1])?);
-        let extents = Extents::from([(ROW, a.len()), (COL, b.len())]);
-        contraction("outer", [(&a, &[ROW]), (&b, &[COL])], &[ROW, COL], &extents)
+        Expr::contract(&[(&a, &[ROW]), (&b, &[COL])], &[ROW, COL])
     }
-}
-
-/// A contraction of two arrays in the dtype that both promote to.
-fn contraction(
-    name: &str,
-    factors: [(&Expr, &[Label]); 2],
-    out: &[Label],
-    extents: &Extents,
-) -> Result<Expr> {
-    let dtype = promote(factors[0].0.dtype, factors[1].0.dtype);
-    let shape: Vec<usize> = out.iter().map(|label| extents[label]).collect();
-    checked_bytes(&shape, 8).map_err(|e| Error::invalid(format!("{name}: {e}")))?;
-    let terms = factors.map(|(expr, labels)| Term::new(&expr.cast(dtype), labels, extents));
-    all(terms.into(), out, extents)
 }

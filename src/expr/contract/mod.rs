@@ -10,12 +10,12 @@ mod matmul;
 mod op;
 
 use super::{Expr, NodeKind, named};
-use crate::Result;
-use crate::geometry::{AxisMap, IndexMap};
+use crate::geometry::{AxisMap, IndexMap, checked_bytes};
+use crate::{Error, Result};
 use op::Contraction;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tilewise_kernels::{DType, ReduceKind, Reduction};
+use tilewise_kernels::{DType, ReduceKind, Reduction, promote};
 
 /// What axes are known by.
 type Label = u32;
@@ -133,6 +133,60 @@ impl Term {
     }
 }
 
+impl Expr {
+    /// The sum of products of arrays, in the dtype that all promote to. Each axis has a label; axes
+    /// of one label run together, those whose label the result lacks are summed over. An axis of
+    /// extent 1 is the same at all indices of a longer label.
+    ///
+    /// # Errors
+    /// No array; not one label per axis; extents of one label that differ; a label of the result
+    /// that is twice there or in no operand; a size that does not fit 64 bits.
+    pub fn contract(operands: &[(&Expr, &[u32])], out: &[u32]) -> Result<Expr> {
+        let Some((first, _)) = operands.first() else {
+            return Err(Error::invalid("a contraction needs an array"));
+        };
+        let mut extents = Extents::new();
+        for (expr, labels) in operands {
+            if labels.len() != expr.rank() {
+                let (count, shape) = (labels.len(), &expr.shape);
+                return Err(Error::invalid(format!(
+                    "{count} labels for the axes of {shape:?}"
+                )));
+            }
+            for (at, (&label, &extent)) in labels.iter().zip(&expr.shape).enumerate() {
+                let known = extents.entry(label).or_insert(extent);
+                if *known == 1 {
+                    *known = extent;
+                }
+                let mut own = labels[..at].iter().zip(&expr.shape);
+                let diagonal = own.find(|(l, n)| **l == label && **n != extent);
+                if (extent != 1 && *known != extent) || diagonal.is_some() {
+                    let known = diagonal.map_or(*known, |(_, &n)| n);
+                    return Err(Error::invalid(format!(
+                        "extents {known} and {extent} of axes that run together"
+                    )));
+                }
+            }
+        }
+        for (at, label) in out.iter().enumerate() {
+            if out[..at].contains(label) || !extents.contains_key(label) {
+                return Err(Error::invalid(format!(
+                    "label {label} of the result is twice there or in no array"
+                )));
+            }
+        }
+        let shape: Vec<usize> = out.iter().map(|label| extents[label]).collect();
+        checked_bytes(&shape, 8)?;
+        let dtype = operands
+            .iter()
+            .fold(first.dtype, |dtype, (e, _)| promote(dtype, e.dtype));
+        let terms = operands
+            .iter()
+            .map(|(expr, labels)| Term::new(&expr.cast(dtype), labels, &extents));
+        all(terms.collect(), out, &extents)
+    }
+}
+
 /// The contraction of two terms of one dtype to the labels in `keep`; axes of the result that are
 /// in `order` come in its order.
 fn pair(a: Term, b: Term, keep: &BTreeSet<Label>, order: &[Label], extents: &Extents) -> Result<Term> {
@@ -199,7 +253,7 @@ fn all(mut terms: Vec<Term>, out: &[Label], extents: &Extents) -> Result<Expr> {
         terms.push(pair(a, b, &keep, out, extents)?);
     }
     let Some(last) = terms.pop() else {
-        return Err(crate::Error::invalid("a contraction of no array"));
+        return Err(Error::invalid("a contraction of no array"));
     };
     let last = last.summed(&out.iter().copied().collect())?;
     Ok(last.aligned(out, extents))

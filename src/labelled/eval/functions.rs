@@ -3,6 +3,7 @@
 
 use super::super::align::{Operand, apply};
 use super::super::data_array::DataArray;
+use super::super::dot::dot;
 use super::super::group::GroupBy;
 use super::super::reduce::ReduceOptions;
 use super::call::Call;
@@ -48,6 +49,10 @@ static FUNCTIONS: &[Function] = &[
     Function {
         name: "groupby",
         run: groupby,
+    },
+    Function {
+        name: "dot",
+        run: product,
     },
     Function {
         name: "weighted",
@@ -204,7 +209,8 @@ static FUNCTIONS: &[Function] = &[
 ];
 
 /// Other names of functions.
-const ALIASES: [(&str, &str); 8] = [
+const ALIASES: [(&str, &str); 9] = [
+    ("matmul", "dot"),
     ("percentile", "quantile"),
     ("nanquantile", "quantile"),
     ("nanpercentile", "quantile"),
@@ -448,6 +454,29 @@ fn weighted(mut call: Call) -> Result<Value> {
     let weights = call.required("weights")?.array("weights")?;
     call.finish("weights")?;
     Ok(Value::Weighted(Box::new((array, weights))))
+}
+
+/// `dot(x, y, …, dim=…)`, summed over shared dimensions when none are named, over all with `...`.
+fn product(mut call: Call) -> Result<Value> {
+    let dims = call.keyword("dim");
+    let (mut arrays, mut named) = (Vec::new(), dims);
+    for value in call.rest() {
+        match value {
+            Value::Array(array) => arrays.push(array),
+            other if named.is_none() => named = Some(other),
+            other => return Err(Error::invalid(format!("dot of {}", other.kind()))),
+        }
+    }
+    call.finish("arrays and dim")?;
+    let dims = match named {
+        None | Some(Value::None) => None,
+        Some(Value::Ellipsis) => {
+            let all = arrays.iter().flat_map(|a| a.dims().iter().cloned());
+            Some(all.collect())
+        }
+        Some(value) => Some(value.names("a dimension")?),
+    };
+    dot(&arrays.iter().collect::<Vec<_>>(), dims.as_deref()).map(Value::Array)
 }
 
 fn fillna(mut call: Call) -> Result<Value> {
