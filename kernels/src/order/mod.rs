@@ -14,6 +14,8 @@ mod radix;
 mod rows;
 mod search;
 mod sort;
+#[cfg(test)]
+mod tests;
 mod top;
 mod unique;
 
@@ -22,7 +24,7 @@ pub use key::{Ordered, Word};
 pub use lanes::Lanes;
 pub use quantile::{Method, QuantileRoom, QuantileRule, Quantiles, pick, quantile};
 pub use radix::Record;
-pub use search::{Side, digitize, searchsorted};
+pub use search::{KEYED_TABLE, Side, Table, digitize};
 pub use sort::{IndexRoom, LONGEST, SortRoom, argpartition, argsort, partition, sort};
 pub use top::{argtop, top};
 pub use unique::{Found, Uniques};

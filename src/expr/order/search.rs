@@ -5,7 +5,7 @@ use crate::geometry::Region;
 use crate::store::Patch;
 use crate::{Error, Result};
 use std::sync::Arc;
-use tilewise_kernels::order::{self, Ordered, Side};
+use tilewise_kernels::order::{self, KEYED_TABLE, Ordered, Side, Table};
 use tilewise_kernels::{DType, dispatch, promote};
 
 /// Calls `work` for all runs of elements and their results.
@@ -57,14 +57,17 @@ impl BlockOp for Searchsorted {
         operand == 0
     }
 
+    fn scratch_bytes(&self, _: &[usize]) -> usize {
+        self.table.min(KEYED_TABLE) * size_of::<u64>()
+    }
+
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
         let (table, values) = (&call.operands[0], &call.operands[1]);
         dispatch!(table.dtype, T => {
             let columns = table.columns::<<T as tilewise_kernels::Element>::Stored>(0, None, 1, &[0]);
             let table = columns.lane(0).unwrap_or_default();
-            runs::<T>(values, call.out, |values, places| {
-                order::searchsorted::<T>(table, values, self.side, places);
-            })
+            let table = Table::<T>::new(table);
+            runs::<T>(values, call.out, |values, places| table.search(values, self.side, places))
         })
     }
 }
@@ -91,10 +94,15 @@ impl BlockOp for Digitize {
         block.to_vec()
     }
 
+    fn scratch_bytes(&self, _: &[usize]) -> usize {
+        self.edges.len().min(KEYED_TABLE) * size_of::<u64>()
+    }
+
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
         let values = &call.operands[0];
+        let edges = Table::new(&self.edges);
         dispatch!(values.dtype, T => runs::<T>(values, call.out, |values, bins| {
-            order::digitize::<T>(&self.edges, self.falling, values, self.right, bins);
+            order::digitize::<T>(&edges, self.falling, values, self.right, bins);
         }))
     }
 }
