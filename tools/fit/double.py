@@ -96,10 +96,7 @@ fit("EXP2", 10, careful(lambda x: ((mp.power(2, x) - 1) / x - ln2) / x), lambda 
     -0.501, mpf("0.5011"), one_by_one=0)
 series = careful(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z)
 fit("LOG", 7, series, lambda z: z / 2, 0, s2)
-parts = [sum(mpf(float(v)) for v in (c, c - mpf(float(c)))) for c in (2 / ln2, 2 / (3 * ln2))]
-fit("LOG2_TAIL", 8,
-    careful(lambda z: ((2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) / ln2 - parts[0]) / z - parts[1]) / z),
-    lambda z: z * z / 3, 0, s2)
+fit("LOG_TAIL", 7, careful(lambda z: (3 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 3 - z) / z**2), lambda z: z * z / 3, 0, s2)
 fit("SIN", 6, odd(mp.sin), itself, 0, octant)
 fit("COS", 6, careful(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2), lambda z: z * z, 0, octant)
 fit("TAN", 15, odd(mp.tan), itself, 0, octant)

@@ -3,7 +3,7 @@
 use super::record::{EXACT_ON_CPU, Wgsl, function, stated};
 use super::strip::map;
 use super::{OpDef, infer};
-use crate::math;
+use crate::math::{self, double};
 
 /// `$a` to the power `$b >= 0` by squaring, wrapping on overflow, for any integer type.
 macro_rules! whole_power {
@@ -36,7 +36,7 @@ pub(super) static OPS: &[OpDef] = &[
                 };
                 unsigned: (a, b) = whole_power!(a, b);
                 f32: (a, b) = math::pow(a, b);
-                f64: (a, b) = math::double::pow(a, b);
+                f64: (a, b) = double::pow(a, b), if double::power_is_small(a, b) => double::pow_small(a, b);
             )
         },
         wgsl: |args| {

@@ -87,6 +87,12 @@ pub(super) fn split_normal(x: f64) -> (u64, f64, f64) {
     (biased, k, m)
 }
 
+/// Keeps the upper 26 bits of the significand, so that the product of two such values is exact.
+#[inline(always)]
+pub(super) fn upper_26(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() & 0xffff_ffff_f800_0000)
+}
+
 /// Limits `x` to `low..=high`; NaN stays NaN.
 #[inline(always)]
 pub(super) fn limit(x: f64, low: f64, high: f64) -> f64 {

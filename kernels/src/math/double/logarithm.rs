@@ -25,11 +25,11 @@ fn log_tail(f: f64) -> (f64, f64) {
     (half_square, s * (half_square + z * polynomial(z, &LOG)))
 }
 
-/// `k ln 2 + ln(1 + f) + c`, `c` a small correction.
+/// `k LN2[0] + ln(1 + f) + small`.
 #[inline(always)]
-fn log_sum(k: f64, f: f64, c: f64) -> f64 {
+fn log_sum(k: f64, f: f64, small: f64) -> f64 {
     let (half_square, tail) = log_tail(f);
-    k * LN2[0] + (f - (half_square - (tail + (k * LN2[1] + c))))
+    k * LN2[0] + (f - (half_square - (tail + small)))
 }
 
 /// True where the `…_normal` logarithms give the bits of the full ones.
@@ -42,14 +42,14 @@ pub fn is_positive_normal(x: f64) -> bool {
 #[inline(always)]
 pub fn log_normal(x: f64) -> f64 {
     let (_, k, m) = split_normal(x);
-    log_sum(k, m - 1.0, 0.0)
+    log_sum(k, m - 1.0, k * LN2[1])
 }
 
 /// The natural logarithm: −inf at ±0, NaN below.
 #[inline(always)]
 pub fn log(x: f64) -> f64 {
     let (_, k, m) = split(x);
-    at_edges(x, log_sum(k, m - 1.0, 0.0))
+    at_edges(x, log_sum(k, m - 1.0, k * LN2[1]))
 }
 
 /// `ln(1 + f)` as a part of 21 bits and the rest.
@@ -111,7 +111,8 @@ pub(super) fn log1p_doubled(x: f64, doublings: f64) -> f64 {
     } else {
         0.0
     };
-    at_edges(u, log_sum(k + doublings, f, lost))
+    let k = k + doublings;
+    at_edges(u, log_sum(k, f, k * LN2[1] + lost))
 }
 
 /// `log(1 + x)`, accurate near zero: −inf at −1, NaN below.

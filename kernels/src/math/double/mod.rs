@@ -31,7 +31,7 @@ pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use logarithm::{
     is_positive_normal, log, log_normal, log1p, log2, log2_normal, log10, log10_normal, logaddexp,
 };
-pub use power::{cbrt, hypot, pow};
+pub use power::{cbrt, hypot, pow, pow_small, power_is_small};
 pub use rounding::{
     ceil, floor, floor_divide, floor_divide_small, fmod, fmod_small, quotient_is_small, remainder,
     remainder_small, rint, trunc,
@@ -48,7 +48,7 @@ use super::Function::{self, Binary, Unary};
 /// `logaddexp` is measured in units of the larger of its result and `ln 2`.
 pub const FUNCTIONS: &[(&str, f32, Function<f64>)] = &[
     ("exp", 0.8, Unary(exp)),
-    ("exp2", 0.8, Unary(exp2)),
+    ("exp2", 0.9, Unary(exp2)),
     ("expm1", 1.1, Unary(expm1)),
     ("log", 0.9, Unary(log)),
     ("log2", 0.9, Unary(log2)),
@@ -60,18 +60,18 @@ pub const FUNCTIONS: &[(&str, f32, Function<f64>)] = &[
     ("asin", 1.2, Unary(asin)),
     ("acos", 1.2, Unary(acos)),
     ("atan", 0.9, Unary(atan)),
-    ("atan2", 1.5, Binary(atan2)),
+    ("atan2", 1.6, Binary(atan2)),
     ("sinh", 0.9, Unary(sinh)),
     ("cosh", 1.0, Unary(cosh)),
-    ("tanh", 1.5, Unary(tanh)),
-    ("asinh", 1.6, Unary(asinh)),
-    ("acosh", 2.1, Unary(acosh)),
-    ("atanh", 1.8, Unary(atanh)),
+    ("tanh", 1.6, Unary(tanh)),
+    ("asinh", 1.8, Unary(asinh)),
+    ("acosh", 2.2, Unary(acosh)),
+    ("atanh", 2.2, Unary(atanh)),
     ("pow", 0.9, Binary(pow)),
     ("cbrt", 0.6, Unary(cbrt)),
     ("erf", 1.1, Unary(erf)),
     ("hypot", 1.3, Binary(hypot)),
-    ("logaddexp", 1.4, Binary(logaddexp)),
+    ("logaddexp", 1.5, Binary(logaddexp)),
     ("rint", 0.0, Unary(rint)),
     ("floor", 0.0, Unary(floor)),
     ("ceil", 0.0, Unary(ceil)),

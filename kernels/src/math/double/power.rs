@@ -1,52 +1,79 @@
 //! `pow`, `cbrt` and `hypot` in f64.
 //!
 //! `pow` carries `log₂ x` and its product with `y` as pairs, because an error in the logarithm is
-//! multiplied by up to 1075 in the result.
+//! multiplied by up to 1075 in the result. The first part of each pair has 26 bits, so that the
+//! products of first parts are exact (the method of fdlibm).
 
-use super::super::exact::{fast_two_sum, two_prod, two_sum};
-use super::bits::{copysign, limit, nearest, polynomial, split};
-use super::coefficients::{CBRT_PARTS, INVERSE_CBRT, LOG2_S, LOG2_S3, LOG2_TAIL};
+use super::super::exact::fast_two_sum;
+use super::bits::{copysign, limit, nearest, polynomial, split, split_normal, upper_26};
+use super::coefficients::{CBRT_PARTS, INVERSE_CBRT, LOG_TAIL, TWO_THIRDS_LOG2_E};
 use super::exponential::exp2_reduced;
 use super::rounding::rint;
 
-/// `log₂ x` of a positive finite `x` as a pair, to about 2⁻⁶⁵ of its value.
+/// `k + log₂ m` for `m` in `√½..√2` as a pair whose first part has 26 bits, to about 2⁻⁶⁶.
 #[inline(always)]
-fn log2_pair(x: f64) -> (f64, f64) {
-    let (_, k, m) = split(x);
-    // s = (m - 1) / (m + 1), then log2 m = s (LOG2_S + s² (LOG2_S3 + s² tail)).
+fn log2_pair(k: f64, m: f64) -> (f64, f64) {
+    // s = (m - 1) / (m + 1), and ln m = 2/3 s (3 + s² + s⁴ tail).
     let n = m - 1.0;
-    let (d, d_lo) = two_sum(m, 1.0);
-    let s = n / d;
-    let (p, p_lo) = two_prod(s, d);
-    let s_lo = (((n - p) - p_lo) - s * d_lo) / d;
-    let (z, z_lo) = two_prod(s, s);
-    let z_lo = z_lo + 2.0 * s * s_lo;
-    let tail = z * polynomial(z, &LOG2_TAIL) + LOG2_S3[1];
-    let (w, w_lo) = fast_two_sum(LOG2_S3[0], tail);
-    let (v, v_lo) = two_prod(z, w);
-    let v_lo = v_lo + (z * w_lo + z_lo * w);
-    let (u, u_lo) = fast_two_sum(LOG2_S[0], v);
-    let u_lo = u_lo + (v_lo + LOG2_S[1]);
-    let (q, q_lo) = two_prod(s, u);
-    let q_lo = q_lo + (s * u_lo + s_lo * u);
-    let (hi, lo) = fast_two_sum(k, q);
-    fast_two_sum(hi, lo + q_lo)
+    let d = m + 1.0;
+    let inverse = 1.0 / d;
+    let s = n * inverse;
+    let sh = upper_26(s);
+    let dh = upper_26(d);
+    let sl = ((n - sh * dh) - sh * (m - (dh - 1.0))) * inverse;
+    let z = s * s;
+    let r = z * z * polynomial(z, &LOG_TAIL) + sl * (sh + s);
+    let zh = sh * sh;
+    let th = upper_26(3.0 + (zh + r));
+    let tl = r - ((th - 3.0) - zh);
+    let u = sh * th;
+    let v = sl * th + tl * s;
+    let ph = upper_26(u + v);
+    let pl = v - (ph - u);
+    let log = ph * TWO_THIRDS_LOG2_E[0];
+    let more = ph * TWO_THIRDS_LOG2_E[1] + pl * (TWO_THIRDS_LOG2_E[0] + TWO_THIRDS_LOG2_E[1]);
+    let hi = upper_26((log + more) + k);
+    (hi, more - ((hi - k) - log))
+}
+
+/// `2^(y (hi + lo))` for any `y` but NaN.
+#[inline(always)]
+fn power_of_log((hi, lo): (f64, f64), y: f64) -> f64 {
+    // Larger exponents overflow or underflow for every base but 1.
+    let y = limit(y, -LARGEST, LARGEST);
+    let yh = upper_26(y);
+    let p = yh * hi;
+    let p_lo = (y - yh) * hi + y * lo;
+    let inside = (p + p_lo).abs() < 1100.0;
+    let whole = limit(p, -1100.0, 1100.0);
+    let (kf, k) = nearest(whole);
+    let (r, error) = fast_two_sum(whole - kf, if inside { p_lo } else { 0.0 });
+    exp2_reduced(r, error, k)
+}
+
+/// From this exponent on each base but 1 gives zero or infinity.
+const LARGEST: f64 = 7.4e19;
+
+/// True where `pow_small` gives the bits of [`pow`]: positive normal bases and exponents below
+/// 10¹⁹.
+#[inline(always)]
+pub fn power_is_small(x: f64, y: f64) -> bool {
+    (f64::MIN_POSITIVE..=f64::MAX).contains(&x) & (y.abs() <= LARGEST)
+}
+
+/// [`pow`] where [`power_is_small`]; other results are meaningless.
+#[inline(always)]
+pub fn pow_small(x: f64, y: f64) -> f64 {
+    let (_, k, m) = split_normal(x);
+    power_of_log(log2_pair(k, m), y)
 }
 
 /// `x` to the power `y`, with every special case of C's Annex F.
 #[inline(always)]
 pub fn pow(x: f64, y: f64) -> f64 {
     let (a, b) = (x.abs(), y.abs());
-    let (hi, lo) = log2_pair(a);
-    // Larger exponents overflow or underflow for every base but 1.
-    let exponent = limit(y, -7.4e19, 7.4e19);
-    let (p, p_lo) = two_prod(hi, exponent);
-    let p_lo = p_lo + lo * exponent;
-    let inside = p.abs() < 1100.0;
-    let whole = limit(p, -1100.0, 1100.0);
-    let (kf, k) = nearest(whole);
-    let (r, error) = fast_two_sum(whole - kf, if inside { p_lo } else { 0.0 });
-    let magnitude = exp2_reduced(r, error, k);
+    let (_, k, m) = split(a);
+    let magnitude = power_of_log(log2_pair(k, m), y);
 
     let grows = (a > 1.0) == (y > 0.0);
     let edge = if grows { f64::INFINITY } else { 0.0 };

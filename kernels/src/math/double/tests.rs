@@ -188,7 +188,7 @@ fn exact_results_are_exact() {
 #[test]
 fn easy_arguments_take_the_same_bits_either_way() {
     type One = (fn(f64) -> bool, fn(f64) -> f64, fn(f64) -> f64);
-    type Two = (fn(f64, f64) -> f64, fn(f64, f64) -> f64);
+    type Two = (fn(f64, f64) -> bool, fn(f64, f64) -> f64, fn(f64, f64) -> f64);
     let ones: [One; 7] = [
         (angle_is_small, sin, sin_small),
         (angle_is_small, cos, cos_small),
@@ -198,13 +198,14 @@ fn easy_arguments_take_the_same_bits_either_way() {
         (is_positive_normal, log2, log2_normal),
         (is_positive_normal, log10, log10_normal),
     ];
-    let twos: [Two; 3] = [
-        (fmod, fmod_small),
-        (remainder, remainder_small),
-        (floor_divide, floor_divide_small),
+    let twos: [Two; 4] = [
+        (quotient_is_small, fmod, fmod_small),
+        (quotient_is_small, remainder, remainder_small),
+        (quotient_is_small, floor_divide, floor_divide_small),
+        (power_is_small, pow, pow_small),
     ];
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-    let mut easy = [0; 10];
+    let mut easy = [0; 11];
     let edges = edges().flat_map(|x| edges().map(move |y| (x, y)));
     for (x, y) in pairs(7, 100_000).chain(edges) {
         for (i, (test, full, quick)) in ones.iter().enumerate() {
@@ -213,10 +214,10 @@ fn easy_arguments_take_the_same_bits_either_way() {
                 assert!(same(full(x), quick(x)), "function {i} of {x:e}");
             }
         }
-        for (i, (full, quick)) in twos.iter().enumerate() {
-            if quotient_is_small(x, y) {
+        for (i, (test, full, quick)) in twos.iter().enumerate() {
+            if test(x, y) {
                 easy[7 + i] += 1;
-                assert!(same(full(x, y), quick(x, y)), "remainder {i} of {x:e}, {y:e}");
+                assert!(same(full(x, y), quick(x, y)), "pair function {i} of {x:e}, {y:e}");
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use super::super::exact::fast_two_sum;
 use super::angle::{Angle, reduce, reduce_small};
-use super::bits::polynomial;
+use super::bits::{polynomial, upper_26};
 use super::coefficients::{COS, SIN, TAN};
 
 /// The sine of a quadrant: sine, cosine, −sine, −cosine of `|r| <= π/4`.
@@ -44,18 +44,12 @@ fn cos_of(x: f64, angle: Angle) -> f64 {
 fn tan_of(x: f64, Angle { r, lo, k }: Angle) -> f64 {
     let z = r * r;
     let (t, t_lo) = fast_two_sum(r, r * z * polynomial(z, &TAN) + lo * (1.0 + z));
-    // The quotient with its error: products of parts of 21 bits are exact.
+    // The quotient with its error: products of parts of 26 bits are exact.
     let q = -1.0 / t;
-    let (qh, th) = (upper_21(q), upper_21(t));
+    let (qh, th) = (upper_26(q), upper_26(t));
     let error = (1.0 + qh * th) + qh * ((t - th) + t_lo);
     let y = if k & 1 == 0 { t } else { qh + q * error };
     odd_edges(x, y)
-}
-
-/// Keeps the upper 21 bits of the significand.
-#[inline(always)]
-fn upper_21(a: f64) -> f64 {
-    f64::from_bits(a.to_bits() & 0xffff_ffff_0000_0000)
 }
 
 /// The sine of `x` radians, for every f64; NaN at ±inf.
