@@ -177,18 +177,19 @@ void cumsum(const float *x, size_t outer, size_t inner, float *out) {
     }
 }
 
-// The mean of `window` rows up to each row; NaN before there are so many.
+// The mean of `window` rows up to each row, of those that there are at the beginning.
 void rolling(const float *x, size_t outer, size_t inner, float *out, size_t window) {
     #pragma omp parallel for schedule(dynamic)
     for (size_t from = 0; from < inner; from += STRIP) {
         size_t m = least(STRIP, inner - from);
-        wide sum[STRIP] = {0}, share = 1.0 / (wide)window;
+        wide sum[STRIP] = {0};
         float strip[STRIP];
         for (size_t o = 0; o < outer; o++) {
             const float *restrict r = x + o * inner + from, *restrict old = r - window * inner;
             if (o < window) for (size_t i = 0; i < m; i++) sum[i] += (wide)r[i];
             else for (size_t i = 0; i < m; i++) sum[i] += (wide)r[i] - (wide)old[i];
-            for (size_t i = 0; i < m; i++) strip[i] = o + 1 < window ? NAN : (float)(sum[i] * share);
+            wide share = 1.0 / (wide)least(o + 1, window);
+            for (size_t i = 0; i < m; i++) strip[i] = (float)(sum[i] * share);
             flush(out + o * inner + from, strip, m);
         }
         settle();

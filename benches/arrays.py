@@ -70,6 +70,16 @@ def resident(key):
     return int(re.search(rf"^{key}:\s*(\d+)", pathlib.Path("/proc/self/status").read_text(), re.M)[1]) << 10
 
 
+def kept(name, make):
+    """An array of the folder that all processes share, made where it is missing; always a copy."""
+    import numpy as np
+    file = pathlib.Path(os.environ["ARRAYS_FOLDER"]) / f"{name}.npy"
+    if not file.exists():
+        np.save(file.with_suffix(".part.npy"), make())
+        file.with_suffix(".part.npy").replace(file)
+    return np.load(file)
+
+
 def work(peer, jobs, size):
     """Runs a peer's jobs; one line of JSON for each."""
     import numpy as np
@@ -80,7 +90,7 @@ def work(peer, jobs, size):
         made = {name: made[name] for name in names if name in made}      # what the next job does not need goes
         for name in names:
             if name not in made:
-                made[name] = ARRAYS[name](extents)
+                made[name] = kept(name, lambda: ARRAYS[name](extents))
         told = {"job": job}
         try:
             run = peers[peer](*(made[name] for name in names))
@@ -171,6 +181,8 @@ def measure(jobs, peers, args, folder):
                     results[job].setdefault(name, []).append(what)
                     if "error" in what:
                         gone.add((job, name))
+        for file in folder.glob("*.npy"):
+            file.unlink()
     print("\r\033[K", end="", file=sys.stderr)
     return results
 
@@ -302,7 +314,8 @@ def main():
         record["workloads"] = json.loads(args.json.read_text())["workloads"]
     print(f"{record['machine']['cpu']}, {args.threads} threads; arrays of {args.size / 2**20:.0f} MiB; "
           f"{args.rounds} rounds; load {record['load_before']:.1f}")
-    with tempfile.TemporaryDirectory() as folder:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory, prefix="arrays-") as folder:
         results = measure(jobs, peers, args, pathlib.Path(folder))
     for job in jobs:
         figures = summary(job, results[job])

@@ -59,6 +59,8 @@ ARRAYS = {
     "c": lambda s: between(s["flat"], 2.0, 1.0, 3),
     "x": lambda s: between(s["climate"], 250, 60, 1),
     "gaps": lambda s: gaps(s["climate"], 250, 60, 1),
+    "unit": lambda s: between(s["climate"], 0, 1, 1),
+    "days": lambda s: between(s["climate"], 250, 50, 1),
     "columns": lambda s: between(s["columns"], 250, 60, 1),
     "square": lambda s: between(s["square"], 1, 1, 1),
     "cube": lambda s: between(s["cube"], 1, 1, 1),
@@ -363,14 +365,14 @@ ALONG = {
         "c": native("laplacian", inner, lambda u: (len(u),)), "numpy": plain(lambda u: LAPLACIAN(np, u)),
         "dask": with_dask(LAPLACIAN), "numba": with_numba(numba_laplacian, inner), "jax": with_jax(LAPLACIAN),
         **both_torches(LAPLACIAN)}),
-    "cumsum": ("scan: cumsum", ["columns"], {
+    "cumsum": ("along: cumsum first", ["unit"], {
         "c": native("cumsum", lambda x: x.shape, rows), "numpy": plain(lambda x: np.cumsum(x, 0)),
         "numbagg": numbagg(lambda m, x: m.nancumsum(x, axis=0)), "jax": with_jax(lambda m, x: m.cumsum(x, 0)),
         "torch": with_torch(lambda t, x: t.cumsum(x, 0))}),
-    "rolling mean": ("window: rolling mean", ["columns"], {
+    "rolling mean": ("along: rolling mean", ["days"], {
         "c": native("rolling", lambda x: x.shape, rows, WINDOW),
-        "bottleneck": bottleneck(lambda m, x: m.move_mean(x, WINDOW, axis=0)),
-        "numbagg": numbagg(lambda m, x: m.move_mean(x, window=WINDOW, axis=0))}),
+        "bottleneck": bottleneck(lambda m, x: m.move_mean(x, WINDOW, min_count=1, axis=0)),
+        "numbagg": numbagg(lambda m, x: m.move_mean(x, window=WINDOW, min_count=1, axis=0))}),
     "p90": ("order: p90", ["columns"], {
         "numpy": plain(lambda x: np.quantile(x, 0.9, axis=0)),
         "numbagg": numbagg(lambda m, x: m.nanquantile(x, 0.9, axis=0))}),

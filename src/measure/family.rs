@@ -67,6 +67,14 @@ impl Setting<'_> {
         [(count / (lat * lon)).max(32), lat, lon]
     }
 
+    /// (time, lat, lon) of an f32 array with a time as long as eight years of days, where there is
+    /// room, and few latitudes.
+    pub fn columns(&self) -> [usize; 3] {
+        let count = self.count(DType::F32);
+        let days = (count / (32 * 512)).clamp(32, 2920);
+        [days, (count / (days * 512)).max(1), 512]
+    }
+
     /// The side of a square f32 array.
     pub fn square(&self) -> usize {
         self.count(DType::F32).isqrt()

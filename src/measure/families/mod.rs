@@ -5,6 +5,7 @@ mod anomalies;
 mod elementwise;
 mod moves;
 mod numeric;
+mod order;
 mod reductions;
 mod scheduler;
 mod stencils;
@@ -13,7 +14,7 @@ use super::family::Family;
 
 /// Every family, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static Family> {
-    const GROUPS: [&[Family]; 8] = [
+    const GROUPS: [&[Family]; 9] = [
         elementwise::FAMILIES,
         reductions::FAMILIES,
         anomalies::FAMILIES,
@@ -21,6 +22,7 @@ pub fn all() -> impl Iterator<Item = &'static Family> {
         stencils::FAMILIES,
         moves::FAMILIES,
         numeric::FAMILIES,
+        order::FAMILIES,
         scheduler::FAMILIES,
     ];
     GROUPS.into_iter().flatten()
