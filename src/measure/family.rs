@@ -75,6 +75,11 @@ impl Setting<'_> {
         [days, (count / (days * 512)).max(1), 512]
     }
 
+    /// The side of a square matrix of either float, at most 4096.
+    pub fn matrix(&self) -> usize {
+        self.square().min(4096)
+    }
+
     /// The side of a square f32 array.
     pub fn square(&self) -> usize {
         self.count(DType::F32).isqrt()

@@ -2,6 +2,7 @@
 
 mod along;
 mod anomalies;
+mod contract;
 mod elementwise;
 mod moves;
 mod numeric;
@@ -14,7 +15,7 @@ use super::family::Family;
 
 /// Every family, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static Family> {
-    const GROUPS: [&[Family]; 9] = [
+    const GROUPS: [&[Family]; 10] = [
         elementwise::FAMILIES,
         reductions::FAMILIES,
         anomalies::FAMILIES,
@@ -23,6 +24,7 @@ pub fn all() -> impl Iterator<Item = &'static Family> {
         moves::FAMILIES,
         numeric::FAMILIES,
         order::FAMILIES,
+        contract::FAMILIES,
         scheduler::FAMILIES,
     ];
     GROUPS.into_iter().flatten()
