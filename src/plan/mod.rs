@@ -22,7 +22,6 @@ pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use grid::block_extents;
 pub(crate) use memory::{lies_in_memory, rows_in_place};
-pub(crate) use shared::Read;
 
 use crate::expr::Expr;
 use crate::store::Sink;

@@ -138,8 +138,8 @@ mod tests {
                             assert_eq!(table.len(), len + reach.both());
                             assert!(table.iter().flatten().all(|&at| at < count));
                             let (low, high) = reach.plain(start, len, n);
-                            for t in low..high {
-                                assert_eq!(table[t], Some(start + t - before - first));
+                            for (t, at) in table.iter().enumerate().take(high).skip(low) {
+                                assert_eq!(*at, Some(start + t - before - first));
                             }
                             assert!((0..len).all(|i| (low..high).contains(&(i + before))));
                         }

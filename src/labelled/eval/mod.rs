@@ -5,6 +5,7 @@
 
 mod along;
 mod call;
+mod elements;
 mod functions;
 mod literal;
 mod order;
