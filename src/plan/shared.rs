@@ -237,6 +237,6 @@ mod tests {
         );
         assert_eq!(reads[0].together(&inputs, &arrays, &[50_000]), None);
         let apart: Vec<_> = Read::apart(&reads, &inputs, &arrays, &[50_000]).collect();
-        assert_eq!(apart, [(&[0][..], vec![50_000]), (&[1], vec![50_000])]);
+        assert_eq!(apart, [(&[0][..], vec![50_000]), (&[1][..], vec![50_000])]);
     }
 }
