@@ -132,8 +132,7 @@ where
         *total = sum;
         // The error of an infinite sum is NaN; and −0 is kept from an error of 0.
         let whole = sum + *lost;
-        let settled = (*lost != 0.0) & !lost.is_nan() & !sum.is_infinite();
-        let result: f64 = if settled { whole } else { sum };
+        let result = if (whole < sum) | (whole > sum) { whole } else { sum };
         result.convert()
     }
 }

@@ -3,12 +3,18 @@
 
 use super::rules::Rule;
 use super::{Carry, ScanFn};
+use crate::stream::{STREAMS, settle, stream};
 use crate::{Columns, ColumnsMut, Element, Isa};
 
 /// Neighbours whose states are held at once.
 const PANEL: usize = 1024;
 /// Lanes that are scanned side by side.
 const LANES: usize = 8;
+
+/// Results that are streamed together, so that memory works while the next are computed.
+const STRIP: usize = 256;
+/// Results of so many bytes go past the caches.
+const LARGE: usize = 1 << 20;
 
 type Stored<E> = <E as Element>::Stored;
 
@@ -33,6 +39,8 @@ fn run<R: Rule>(
         }
         return;
     }
+    let streams = STREAMS && outer * len * inner * size_of::<Stored<R::Out>>() >= LARGE;
+    let mut strip = [Stored::<R::Out>::default(); STRIP];
     let mut one = [R::START.0; PANEL];
     let mut two = [R::START.1; PANEL];
     for o in 0..outer {
@@ -43,12 +51,46 @@ fn run<R: Rule>(
             for i in 0..len {
                 let x = &from.row(o, i)[start..][..count];
                 let y = &mut out.row(o, i)[start..][..count];
-                for j in 0..count {
-                    y[j] = R::step(&mut one[j], &mut two[j], R::In::load(x[j])).store();
+                if !streams {
+                    steps::<R>(x, y, one, two);
+                    continue;
+                }
+                let next = if i + 1 < len {
+                    &from.row(o, i + 1)[start..][..count]
+                } else {
+                    &[]
+                };
+                for first in (0..count).step_by(STRIP) {
+                    let part = first..(first + STRIP).min(count);
+                    let strip = &mut strip[..part.len()];
+                    steps::<R>(
+                        &x[part.clone()],
+                        strip,
+                        &mut one[part.clone()],
+                        &mut two[part.clone()],
+                    );
+                    stream(
+                        bytemuck::cast_slice(strip),
+                        bytemuck::cast_slice_mut(&mut y[part.clone()]),
+                        &[bytemuck::cast_slice(next.get(part).unwrap_or(&[]))],
+                    );
                 }
             }
             hand_on::<R>(one, two, carry, o, start);
         }
+    }
+    if streams {
+        settle();
+    }
+}
+
+/// One row of neighbours.
+#[inline(always)]
+fn steps<R: Rule>(x: &[Stored<R::In>], y: &mut [Stored<R::Out>], one: &mut [R::Word], two: &mut [R::Word]) {
+    let count = x.len();
+    let (y, one, two) = (&mut y[..count], &mut one[..count], &mut two[..count]);
+    for j in 0..count {
+        y[j] = R::step(&mut one[j], &mut two[j], R::In::load(x[j])).store();
     }
 }
 

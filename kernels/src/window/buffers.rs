@@ -2,6 +2,7 @@
 
 use super::stage::WIDE;
 use bytemuck::{Pod, Zeroable};
+use std::ops::Range;
 
 /// Bytes of states and rows that should stay in a second-level cache.
 const CACHE: usize = 400 << 10;
@@ -34,7 +35,7 @@ impl Layout {
         let planes = 1 + usize::from(pair);
         let lanes = if inner >= WIDE {
             let per_lane = rows.max(1).saturating_mul(2 * value + word * planes + 4);
-            (CACHE / per_lane / 64 * 64).clamp(64, 2048).min(inner)
+            (CACHE / per_lane / 64 * 64).clamp(128, 2048).min(inner)
         } else {
             GATHERED.min(outer * inner)
         };
@@ -123,6 +124,18 @@ pub(super) struct Row<'a, W> {
     pub n: &'a [i32],
 }
 
+impl<W> Row<'_, W> {
+    /// Those lanes of it.
+    #[inline(always)]
+    pub fn part(&self, lanes: Range<usize>) -> Row<'_, W> {
+        Row {
+            one: &self.one[lanes.clone()],
+            two: &self.two[lanes.clone()],
+            n: &self.n[lanes],
+        }
+    }
+}
+
 impl<'a, W: Pod> States<'a, W> {
     pub fn carve(words: &mut &'a mut [u64], rows: usize, lanes: usize, pair: bool) -> States<'a, W> {
         States {
@@ -138,6 +151,16 @@ impl<'a, W: Pod> States<'a, W> {
             one: &self.one[at * count..][..count],
             two: &self.two[if pair { at * count } else { 0 }..][..count],
             n: &self.n[at * count..][..count],
+        }
+    }
+
+    /// Those lanes of the first row.
+    #[inline(always)]
+    pub fn part(&mut self, lanes: Range<usize>) -> States<'_, W> {
+        States {
+            one: &mut self.one[lanes.clone()],
+            two: &mut self.two[lanes.clone()],
+            n: &mut self.n[lanes],
         }
     }
 

@@ -90,10 +90,17 @@ impl<T: Element, K: Real> Source<K> for Input<'_, T, K> {
             return;
         }
         let total = rows.len() * count;
-        self.raw.resize(total, T::Stored::default());
+        let out = &mut out[..total];
+        let same = T::DTYPE == K::DTYPE;
+        let raw: &mut [T::Stored] = if same {
+            bytemuck::cast_slice_mut(out)
+        } else {
+            self.raw.resize(total, T::Stored::default());
+            &mut self.raw
+        };
         for l in 0..count {
             let (o, j) = ((lanes.start + l) / inner, (lanes.start + l) % inner);
-            let slots = self.raw[l..].iter_mut().step_by(count);
+            let slots = raw[l..].iter_mut().step_by(count);
             match self.columns.lane(o) {
                 Some(lane) => slots.zip(&lane[rows.clone()]).for_each(|(slot, x)| *slot = *x),
                 None => slots
@@ -101,7 +108,9 @@ impl<T: Element, K: Real> Source<K> for Input<'_, T, K> {
                     .for_each(|(slot, i)| *slot = self.columns.row(o, i)[j]),
             }
         }
-        cast(&self.raw, &mut out[..total]);
+        if !same {
+            cast(&self.raw, out);
+        }
     }
 
     fn may_miss(&self) -> bool {
@@ -152,14 +161,17 @@ impl<U: Element, O: Real> Sink<O> for Output<'_, U, O> {
             }
             return;
         }
-        self.raw.resize(rows.len(), U::Stored::default());
-        (self.cast)(
-            &[bytemuck::cast_slice(rows)],
-            bytemuck::cast_slice_mut(&mut self.raw),
-        );
+        let raw: &[U::Stored] = if U::DTYPE == O::DTYPE {
+            bytemuck::cast_slice(rows)
+        } else {
+            self.raw.resize(rows.len(), U::Stored::default());
+            let target = bytemuck::cast_slice_mut(&mut self.raw);
+            (self.cast)(&[bytemuck::cast_slice(rows)], target);
+            &self.raw
+        };
         for l in 0..count {
             let (o, j) = ((lanes.start + l) / inner, (lanes.start + l) % inner);
-            let values = self.raw[l..].iter().step_by(count);
+            let values = raw[l..].iter().step_by(count);
             match self.columns.lane(o) {
                 Some(lane) => lane[first..]
                     .iter_mut()

@@ -5,6 +5,7 @@ use super::buffers::{Layout, ROWS, Scratch, States, Walking, carve, next_row};
 use super::rows::{emit, misses, push, take};
 use super::rules::{Real, Rule};
 use super::stage::{Lanes, Sink, Source, groups};
+use crate::stream::{STREAMS, settle, stream};
 use crate::{Columns, Isa};
 use std::ops::Range;
 
@@ -32,7 +33,24 @@ struct Group<'a, K> {
     extents: &'a Extents,
     lanes: Lanes,
     native: Option<Columns<'a, K>>,
+    way: Way,
 }
+
+/// How results go out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Written where they lie.
+    Direct,
+    /// The same, past the caches.
+    Streamed,
+    /// Handed on several rows at a time.
+    Staged,
+}
+
+/// Results of so many bytes are streamed.
+const LARGE: usize = 1 << 20;
+/// Results that are streamed together, so that memory works while the next are computed.
+const STRIP: usize = 256;
 
 impl<K: Real> Group<'_, K> {
     #[inline(always)]
@@ -47,6 +65,20 @@ impl<K: Real> Group<'_, K> {
                 &columns.row(o, index - self.extents.from.start)[j..][..count]
             }
             None => &piece.staged[(index - piece.rows.start) * count..][..count],
+        }
+    }
+
+    /// The row at `index` if there is one in place, to ask for it in time.
+    fn ahead(&self, index: usize) -> &[K] {
+        match &self.native {
+            Some(columns) if index < self.extents.from.end => {
+                let (o, j) = (
+                    self.lanes.start / self.extents.inner,
+                    self.lanes.start % self.extents.inner,
+                );
+                &columns.row(o, index - self.extents.from.start)[j..][..self.lanes.count]
+            }
+            _ => &[],
         }
     }
 }
@@ -78,8 +110,15 @@ fn run<R: Rule<K>, K: Real>(
         R::PAIR,
     );
     let native = source.native().is_some();
-    let stages_out = sink.native(Lanes { start: 0, count: 1 }, 0).is_none();
-    let total = layout.words(!native, stages_out);
+    let way = if sink.native(Lanes { start: 0, count: 1 }, 0).is_none() {
+        Way::Staged
+    } else if STREAMS && extents.outer * extents.inner * out.len() * size_of::<R::Out>() >= LARGE {
+        Way::Streamed
+    } else {
+        Way::Direct
+    };
+    let held_out = way != Way::Direct;
+    let total = layout.words(!native, held_out);
     let words = &mut scratch.words(total);
     let mut states = Walking::<R::Word> {
         suffix: States::carve(words, layout.rows, layout.lanes, R::PAIR),
@@ -89,7 +128,7 @@ fn run<R: Rule<K>, K: Real>(
     states.empty.fill(R::EMPTY);
     let held = if native { 0 } else { layout.rows * layout.lanes };
     let (mut old, mut new) = (carve::<K>(words, held), carve::<K>(words, held));
-    let results = carve::<R::Out>(words, if stages_out { ROWS * layout.lanes } else { 0 });
+    let results = carve::<R::Out>(words, if held_out { ROWS * layout.lanes } else { 0 });
 
     for lanes in groups(extents.outer, extents.inner, layout.lanes) {
         let piece = |rows: Range<usize>, staged, source: &mut dyn Source<K>| {
@@ -109,6 +148,7 @@ fn run<R: Rule<K>, K: Real>(
                 extents,
                 lanes,
                 native: source.native(),
+                way,
             };
             let misses = source.may_miss() && rows.clone().any(|i| misses(group.row(&piece, i)));
             Piece { misses, ..piece }
@@ -124,6 +164,7 @@ fn run<R: Rule<K>, K: Real>(
                 extents,
                 lanes,
                 native: source.native(),
+                way,
             };
             let states = &mut states;
             let span = (at.max(ends.start), stop);
@@ -138,6 +179,9 @@ fn run<R: Rule<K>, K: Real>(
         }
         // Either buffer may be the spare one now.
         (old, new) = (before.staged, spare);
+    }
+    if way == Way::Streamed {
+        settle();
     }
 }
 
@@ -173,16 +217,11 @@ impl<K: Real> Group<'_, K> {
         let shift = self.window.ahead + self.extents.out.start;
         let mut held = 0;
         for end in at..stop {
-            let states = States {
-                one: &mut prefix.one[..count],
-                two: &mut prefix.two[..count],
-                n: &mut prefix.n[..count],
-            };
             let inside = end < here.rows.end;
             let n = here.rows.end.min(end + 1).saturating_sub(at) as f64;
             if end < first {
                 if inside {
-                    take::<R, K, CAREFUL>(self.row(here, end), n, states);
+                    take::<R, K, CAREFUL>(self.row(here, end), n, prefix.part(0..count));
                 }
                 continue;
             }
@@ -195,17 +234,43 @@ impl<K: Real> Group<'_, K> {
                 false => (empty.row(0, count, R::PAIR), 0.0),
             };
             let row = end - shift;
-            let native = sink.native(self.lanes, row);
-            let staged = native.is_none();
-            let out = native.unwrap_or_else(|| &mut results[held * count..][..count]);
             let x = if inside { self.row(here, end) } else { &[] };
             let ask = (least, ddof);
+            if self.way == Way::Streamed {
+                let next = self.ahead(end + self.window.len);
+                let Some(target) = sink.native(self.lanes, row) else {
+                    continue;
+                };
+                for from in (0..count).step_by(STRIP) {
+                    let strip = from..(from + STRIP).min(count);
+                    let out = &mut results[..strip.len()];
+                    let states = prefix.part(strip.clone());
+                    let older = older.part(strip.clone());
+                    if inside {
+                        emit::<R, K, CAREFUL, true>(&x[strip.clone()], states, n, older, older_n, ask, out);
+                    } else {
+                        emit::<R, K, CAREFUL, false>(&[], states, n, older, older_n, ask, out);
+                    }
+                    stream(
+                        bytemuck::cast_slice(out),
+                        bytemuck::cast_slice_mut(&mut target[strip.clone()]),
+                        &[bytemuck::cast_slice(next.get(strip).unwrap_or(&[]))],
+                    );
+                }
+                continue;
+            }
+            let place = match self.way {
+                Way::Direct => sink.native(self.lanes, row),
+                Way::Streamed | Way::Staged => None,
+            };
+            let out = place.unwrap_or_else(|| &mut results[held * count..][..count]);
+            let states = prefix.part(0..count);
             if inside {
                 emit::<R, K, CAREFUL, true>(x, states, n, older, older_n, ask, out);
             } else {
                 emit::<R, K, CAREFUL, false>(x, states, n, older, older_n, ask, out);
             }
-            if staged {
+            if self.way == Way::Staged {
                 held += 1;
                 if held == ROWS || end + 1 == stop {
                     sink.take(self.lanes, row + 1 - held, &results[..held * count]);
