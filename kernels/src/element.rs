@@ -17,6 +17,8 @@ pub trait Element: Copy + Default + PartialEq + Send + Sync + fmt::Debug + 'stat
     fn store(self) -> Self::Stored;
     /// From the stored form; any non-zero byte is `true`.
     fn load(stored: Self::Stored) -> Self;
+    /// All of them from the stored form, in the same memory.
+    fn load_all(stored: Vec<Self::Stored>) -> Vec<Self>;
     /// As f64, rounded where f64 cannot hold it.
     fn to_f64(self) -> f64;
 }
@@ -30,6 +32,7 @@ macro_rules! elements {
             fn store(self) -> $t { self }
             #[inline(always)]
             fn load(stored: $t) -> $t { stored }
+            fn load_all(stored: Vec<$t>) -> Vec<$t> { stored }
             #[inline(always)]
             fn to_f64(self) -> f64 { let $x = self; $f }
         }
@@ -60,6 +63,9 @@ impl Element for bool {
     #[inline(always)]
     fn load(stored: u8) -> bool {
         stored != 0
+    }
+    fn load_all(stored: Vec<u8>) -> Vec<bool> {
+        stored.into_iter().map(bool::load).collect()
     }
     #[inline(always)]
     fn to_f64(self) -> f64 {

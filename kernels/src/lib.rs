@@ -19,6 +19,7 @@ pub mod scan;
 mod stencil;
 pub mod stream;
 mod strided;
+mod transpose;
 pub mod window;
 
 pub use cast::{cast_kernel, cast_wgsl};
@@ -31,3 +32,4 @@ pub use promote::{Literal, float_of, promote, promote_weak};
 pub use reduce::{ReduceKind, Reduction};
 pub use stencil::weighted_sum;
 pub use strided::{Strided, StridedMut};
+pub use transpose::transpose;

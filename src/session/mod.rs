@@ -34,7 +34,7 @@ pub use unique::Unique;
 
 use crate::expr::Expr;
 use crate::plan::{Destination, Limits, Plan, Root};
-use crate::store::{Canvas, Reservation, Sink, TileKey, TileStore, peak_rss};
+use crate::store::{Canvas, Reservation, Sink, TileKey, TileStore, advise_huge, peak_rss};
 use crate::{Error, Result};
 use event::Ear;
 use kept::KeptTiles;
@@ -227,17 +227,17 @@ impl Session {
             .iter()
             .map(|a| vec![T::Stored::default(); a.len()])
             .collect();
-        let bytes = values
+        let mut bytes: Vec<&mut [u8]> = values
             .iter_mut()
             .map(|v| bytemuck::cast_slice_mut::<T::Stored, u8>(v))
             .collect();
+        bytes.iter_mut().for_each(|bytes| advise_huge(bytes));
         self.compute_into(arrays, bytes)?;
         arrays
             .iter()
             .zip(values)
             .map(|(array, stored)| {
-                let elements: Vec<T> = stored.into_iter().map(T::load).collect();
-                ndarray::ArrayD::from_shape_vec(array.shape(), elements)
+                ndarray::ArrayD::from_shape_vec(array.shape(), T::load_all(stored))
                     .map_err(|e| Error::invalid(format!("shape {:?}: {e}", array.shape())))
             })
             .collect()

@@ -2,6 +2,7 @@
 
 use crate::geometry::AxisStep;
 use bytemuck::Pod;
+use tilewise_kernels::transpose;
 
 /// Copies `starts.len()` rows of `len` elements of `size` bytes to `out`, one behind the other.
 /// Row `r` begins at element `starts[r]` of `source`; along it, element `first + i` of the inner
@@ -15,6 +16,12 @@ pub(super) fn gather(
     len: usize,
     out: &mut [u8],
 ) {
+    if let AxisStep::Step(step) = step
+        && starts.windows(2).all(|pair| pair[1] == pair[0] + 1)
+        && starts.len() > 1
+    {
+        return transpose(size, source, starts[0], *step, out, len);
+    }
     match size {
         1 => typed::<1>(source, starts, step, first, len, out),
         2 => typed::<2>(source, starts, step, first, len, out),
@@ -45,15 +52,6 @@ fn typed<const N: usize>(
             let back = source[start + 1 - len..=start].iter().rev();
             row.iter_mut().zip(back).for_each(|(to, from)| *to = *from);
         }),
-        AxisStep::Step(step) if neighbours(starts) => {
-            for column in 0..len {
-                let from = starts[0].wrapping_add_signed(step * column as isize);
-                let away = starts[1] as isize - starts[0] as isize;
-                for row in 0..starts.len() {
-                    out[row * len + column] = source[from.wrapping_add_signed(away * row as isize)];
-                }
-            }
-        }
         AxisStep::Step(step) => rows.for_each(|(row, &start)| {
             let mut from = start;
             for to in row {
@@ -67,18 +65,6 @@ fn typed<const N: usize>(
             }
         }),
     }
-}
-
-/// Whether rows begin beside each other, so that going down the rows first touches whole lines.
-fn neighbours(starts: &[usize]) -> bool {
-    let Some(&[first, second]) = starts.get(..2) else {
-        return false;
-    };
-    let away = second as isize - first as isize;
-    away.abs() == 1
-        && starts
-            .windows(2)
-            .all(|pair| pair[1] as isize - pair[0] as isize == away)
 }
 
 /// Repeats one element over `out`.

@@ -90,7 +90,7 @@ impl Cpu {
             let space = Space::new(&code, task);
             match tape::fits(task, &space) {
                 true => flow::run(&code, task, &space, outputs, scratch, self.large),
-                false => run::run(&code, task, &space, outputs, scratch),
+                false => run::run(&code, task, &space, outputs, scratch, self.large),
             }
         }
         scratch.last = Some(code);

@@ -10,6 +10,7 @@ use super::space::{Space, Target, Walk};
 use crate::device::{OutMut, Task};
 use crate::geometry::AxisStep;
 use tilewise_kernels::reduce::{Rows, State};
+use tilewise_kernels::stream::{STREAMS, prefetch, settle, stream};
 
 /// Rows at least this long are read where they lie, one kernel call a row; shorter ones are
 /// gathered first.
@@ -37,6 +38,8 @@ struct Strip<'a> {
     rows: &'a [usize],
     /// Elements per row.
     len: usize,
+    /// Outputs from this many bytes on are streamed if an input is transposed.
+    large: usize,
 }
 
 impl Strip<'_> {
@@ -62,6 +65,35 @@ impl Strip<'_> {
         self.space.row_dim.map_or(0, |dim| walk.step(dim, self.rows[row]))
     }
 
+    /// Whether the rows of an output go past the caches.
+    fn streams(&self, output: &[u8]) -> bool {
+        STREAMS && self.space.turned.is_some() && output.len() >= self.large
+    }
+
+    /// Asks for a part of what the next strip needs of the transposed input: each of the rows that
+    /// go out brings its share of columns in.
+    fn ask_ahead(&self, code: &Code, task: &Task<'_>, row: usize) {
+        let Some(number) = self.space.turned else {
+            return;
+        };
+        let (node, rows) = (&code.nodes[number], self.rows.len());
+        let (What::Load(input), Some(walk)) = (&node.what, &self.space.sources[number]) else {
+            return;
+        };
+        let (bytes, size) = (task.buffers[task.bindings[*input].buffer], node.dtype.size());
+        let (start, inner) = (self.base(walk) + self.row(walk, 0), self.space.inner());
+        let step = walk.step(inner, 1);
+        for column in row * self.len / rows..(row + 1) * self.len / rows {
+            let first = start + step * (self.len + column) as isize;
+            let from = usize::try_from(first).map_or(usize::MAX, |first| first * size);
+            prefetch(
+                bytes
+                    .get(from..from.saturating_add(rows * size))
+                    .unwrap_or_default(),
+            );
+        }
+    }
+
     /// Where each row of a walk begins.
     fn starts(&self, walk: &Walk, starts: &mut Vec<usize>) {
         let base = self.base(walk);
@@ -84,6 +116,7 @@ pub(super) fn run(
     space: &Space,
     outputs: &mut [OutMut<'_>],
     scratch: &mut Scratch,
+    large: usize,
 ) {
     let longest = space.strip();
     scratch.prepare(code, if space.direct { 0 } else { longest });
@@ -123,6 +156,7 @@ pub(super) fn run(
             at: &at,
             rows: &rows,
             len,
+            large,
         };
         for number in 0..code.nodes.len() {
             places[number] = compute(code, number, task, &strip, &places, outputs, scratch);
@@ -134,6 +168,7 @@ pub(super) fn run(
         let mut level = turn.len();
         loop {
             if level == 0 {
+                settle();
                 return;
             }
             level -= 1;
@@ -279,7 +314,8 @@ fn destination(node: &Node, strip: &Strip<'_>, outputs: &[OutMut<'_>]) -> Option
         let follows = |row: usize| base + strip.row(walk, row) == start + (row * strip.len) as isize;
         let from = start as usize * node.dtype.size();
         let aligned = (bytes.as_ptr() as usize + from).is_multiple_of(node.dtype.size());
-        ((1..strip.rows.len()).all(follows) && aligned).then_some((output, from))
+        let direct = aligned && !strip.streams(bytes);
+        (direct && (1..strip.rows.len()).all(follows)).then_some((output, from))
     })
 }
 
@@ -342,7 +378,12 @@ fn deliver(
                 let len = strip.len * size;
                 for row in 0..strip.rows.len() {
                     let to = (base + strip.row(walk, row)) as usize * size;
-                    stored[to..to + len].copy_from_slice(&bytes[row * len..][..len]);
+                    if strip.streams(stored) {
+                        strip.ask_ahead(code, task, row);
+                        stream(&bytes[row * len..][..len], &mut stored[to..to + len], &[]);
+                    } else {
+                        stored[to..to + len].copy_from_slice(&bytes[row * len..][..len]);
+                    }
                 }
             }
         }

@@ -7,7 +7,7 @@
 //!   no more than long ones;
 //! * where a reduction keeps the innermost axis, the rows run along a reduced (or the grouped)
 //!   axis and kept axes are outer loops, so a state's cells are updated from cache;
-//! * where an input is transposed, a strip is a small square, so both sides move whole lines.
+//! * where an input is transposed, a strip is a small rectangle, so both sides move whole lines.
 
 use super::code::{Code, What};
 use crate::device::Task;
@@ -29,8 +29,9 @@ const REDUCED_STRETCH: usize = 2048;
 /// Elements of a strip that is reduced where it lies: several reductions of it share a cache.
 const DIRECT_STRIP: usize = 1 << 16;
 
-/// Rows and columns of a strip with a transposed input.
-const SQUARE: usize = 64;
+/// Bytes of the widest value in the columns and in the rows of a strip with a transposed input:
+/// two lines in, eight lines out.
+const TURNED_BYTES: (usize, usize) = (128, 512);
 
 /// Most elements of a strip.
 pub(super) const MOST: usize = REDUCED_ROWS * REDUCED_STRETCH;
@@ -90,6 +91,8 @@ pub(super) struct Space {
     pub row_dim: Option<usize>,
     /// The order in which row indices are taken; `None` for rising.
     pub order: Option<Vec<usize>>,
+    /// The node of an input that is transposed.
+    pub turned: Option<usize>,
     /// The loops, outermost first; the last two are those of the strip in either order.
     pub loops: Vec<Loop>,
     /// Whether all that is done is to reduce inputs where they lie.
@@ -159,12 +162,13 @@ impl Space {
             grouped: group_axis,
             row_dim: None,
             order: None,
+            turned: None,
             loops: Vec::new(),
             direct: false,
         };
         space.coalesce();
         space.direct = space.is_direct(code, task);
-        space.plan(task);
+        space.plan(task, code.widest);
         space
     }
 
@@ -237,7 +241,7 @@ impl Space {
     }
 
     /// Chooses rows, stretch and the order of the loops.
-    fn plan(&mut self, task: &Task<'_>) {
+    fn plan(&mut self, task: &Task<'_>, widest: usize) {
         let inner = self.inner();
         let across = self.targets.iter().flatten().find(|t| {
             self.grouped != Some(inner) && matches!(t.cells.steps[inner], AxisStep::Step(step) if step != 0)
@@ -257,10 +261,13 @@ impl Space {
             row_dim = grouped.or((0..inner).rev().find(|&dim| reduced[dim]));
             stretch = REDUCED_STRETCH;
             rows = reduced_rows;
-        } else if let Some(dim) = self.transposed() {
+        } else if let Some((node, dim)) = self.transposed() {
+            self.turned = Some(node);
             row_dim = Some(dim);
-            stretch = SQUARE;
-            rows = SQUARE;
+            (rows, stretch) = (
+                (TURNED_BYTES.0 / widest).min(64),
+                (TURNED_BYTES.1 / widest).min(128),
+            );
         }
         stretch = stretch.min(self.extents[inner]);
         rows = rows.max((strip_len / stretch).min(STRIP));
@@ -290,12 +297,15 @@ impl Space {
         self.row_dim = row_dim;
     }
 
-    /// The dimension along which an input is contiguous that jumps along the innermost one.
-    pub(super) fn transposed(&self) -> Option<usize> {
+    /// The input that jumps along the innermost dimension and the one along which it is contiguous.
+    fn transposed(&self) -> Option<(usize, usize)> {
         let inner = self.inner();
-        let jumps = |walk: &&Walk| matches!(walk.steps[inner], AxisStep::Step(step) if step.abs() > 8);
-        let turned = self.sources.iter().flatten().find(jumps)?;
-        (0..inner).find(|&dim| matches!(turned.steps[dim], AxisStep::Step(1 | -1)))
+        let jumps = |walk: &Walk| matches!(walk.steps[inner], AxisStep::Step(step) if step.abs() > 8);
+        let mut nodes = self.sources.iter().enumerate();
+        let (node, walk) =
+            nodes.find_map(|(node, walk)| Some((node, walk.as_ref().filter(|w| jumps(w))?)))?;
+        let dim = (0..inner).find(|&dim| matches!(walk.steps[dim], AxisStep::Step(1 | -1)))?;
+        Some((node, dim))
     }
 
     /// Row indices sorted by label, so that rows of one group meet its cells together. Stores

@@ -94,7 +94,7 @@ pub(super) struct Tape {
 pub(super) fn fits(task: &Task<'_>, space: &Space) -> bool {
     let stores = task.program.outputs.iter().all(|o| matches!(o, Output::Store(_)));
     let rows = space.extents.len() == 1 || space.extents[space.inner()] >= LONG_ROW;
-    stores && rows && space.transposed().is_none()
+    stores && rows && space.turned.is_none()
 }
 
 impl Tape {
