@@ -3,7 +3,7 @@
 //! A reduction is `init`, `feed`, `merge`, `finish` over a [`State`]. The state of one output
 //! element is a few numbers (a sum; a count, mean and M2; a value and its index), kept as planes
 //! (structure of arrays) so that loops vectorise and a state can live in a tile buffer.
-//! Float sums run in f64, variances by Welford and Chan, so results do not depend on how the
+//! Float sums run in f64, variances by Chan's merge, so results do not depend on how the
 //! data was cut beyond the last place of the accumulator.
 
 #![allow(clippy::needless_range_loop)] // lanes of several arrays are indexed in step
