@@ -367,7 +367,7 @@ ALONG = {
         **both_torches(LAPLACIAN)}),
     "cumsum": ("along: cumsum first", ["unit"], {
         "c": native("cumsum", lambda x: x.shape, rows), "numpy": plain(lambda x: np.cumsum(x, 0)),
-        "numbagg": numbagg(lambda m, x: m.nancumsum(x, axis=0)), "jax": with_jax(lambda m, x: m.cumsum(x, 0)),
+        "jax": with_jax(lambda m, x: m.cumsum(x, 0)),
         "torch": with_torch(lambda t, x: t.cumsum(x, 0))}),
     "rolling mean": ("along: rolling mean", ["days"], {
         "c": native("rolling", lambda x: x.shape, rows, WINDOW),
@@ -389,7 +389,7 @@ def dask_tiles(x):
     dask.config.set(scheduler="threads", num_workers=THREADS)
     x = x[:len(x) // 16 // DASK_FEWER * 16]
     lazy = da.from_array(x, chunks=16, name=False).map_blocks(lambda block: block + np.float32(1), dtype="f4")
-    return lambda: lazy.compute(optimize_graph=False)
+    return lambda: lazy.compute()
 
 
 # Dask gets a part of the tiles, and its seconds are multiplied: it would take minutes.
