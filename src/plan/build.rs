@@ -292,9 +292,15 @@ impl Builder {
         } else {
             bytes
         };
+        let across = self.across(&stage, limits);
         loop {
-            let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
-            stage.grid = grid::refine(&chosen, &starts);
+            stage.grid = match &across {
+                Some(grid) => grid.clone(),
+                None => {
+                    let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
+                    grid::refine(&chosen, &starts)
+                }
+            };
             set_segments(&mut stage, room);
             self.place_arrays(&stage, spec);
             let block = stage.grid.largest();
@@ -306,7 +312,7 @@ impl Builder {
                 let finished = finished_bytes(&stage, &self.arrays, &block);
                 (task + finished) * workers as u64 + memory::state_bytes(&stage, &block, workers) <= room
             };
-            let smallest = block.iter().product::<usize>() <= 1;
+            let smallest = across.is_some() || block.iter().product::<usize>() <= 1;
             let enough = if limit > SMALL_BYTES { NOMINAL_WORKERS } else { 1 };
             if fits(enough) || smallest {
                 let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w));
@@ -316,6 +322,25 @@ impl Builder {
             limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
             bytes = bytes.min(limit);
         }
+    }
+
+    /// The grid of a reduction whose inputs all lie in memory: cut along kept axes, so that states
+    /// stay in cache and none are merged. A GPU copies what blocks span, so none for it.
+    fn across(&self, stage: &Stage, limits: Limits) -> Option<Chunks> {
+        let StageKind::Reduce { .. } = stage.kind else {
+            return None;
+        };
+        let mut inputs = stage.variants.iter().flat_map(|v| &v.inputs);
+        let whole = stage.cuts.iter().all(|starts| starts.len() == 1);
+        let bytes = stage.shape.iter().product::<usize>();
+        if limits.reserved > 0
+            || !whole
+            || bytes < PARALLEL_PARTS * SMALL_BYTES
+            || !inputs.all(|i| memory::lies_in_memory(i, &self.arrays))
+        {
+            return None;
+        }
+        grid::across(&stage.shape, &stage.folded(), PARALLEL_PARTS)
     }
 
     /// Chooses the grid of a block operation: as its axes ask, of tasks that fit.

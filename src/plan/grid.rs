@@ -7,6 +7,9 @@
 use crate::geometry::{AxisChunks, Chunks};
 use std::collections::BTreeSet;
 
+/// Elements along the innermost axis below which a row is not cut.
+const LEAST_ROW: usize = 512;
+
 /// A grid whose blocks hold at most `limit` elements (at least one) and, where whole chunks of
 /// `hint` are smaller than `target` elements, about `target`.
 pub(crate) fn choose(hint: &Chunks, target: usize, limit: usize) -> Chunks {
@@ -48,6 +51,21 @@ pub(crate) fn choose(hint: &Chunks, target: usize, limit: usize) -> Chunks {
         AxisChunks::Irregular(_) => join(chunks, extents[axis]),
     });
     Chunks::new(axes.collect())
+}
+
+/// A grid that leaves folded axes whole and cuts the kept ones, the outermost first, into at least
+/// `parts` blocks of rows worth reading; `None` where they are too few. Each block's states are
+/// small and done with at once, which suits data that any part of can be read as fast.
+pub(crate) fn across(shape: &[usize], folded: &[bool], parts: usize) -> Option<Chunks> {
+    let mut extents = shape.to_vec();
+    let mut have = 1;
+    for axis in (0..shape.len()).filter(|&axis| !folded[axis]) {
+        let row = if axis + 1 == shape.len() { LEAST_ROW } else { 1 };
+        let pieces = parts.div_ceil(have).min(shape[axis] / row).max(1);
+        extents[axis] = shape[axis].div_ceil(pieces).max(1);
+        have *= shape[axis].div_ceil(extents[axis]);
+    }
+    (have >= parts).then(|| Chunks::regular(shape, &extents))
 }
 
 /// Extents of blocks that follow `chunks` and hold about `target` bytes where chunks are smaller,
@@ -121,6 +139,18 @@ mod tests {
         assert_eq!(format!("{:?}", choose(&hint, 10, 120)), "[100/1, 40/2, 50]");
         assert_eq!(choose(&Chunks::single(&[]), 1, 1).count(), 1);
         assert_eq!(choose(&Chunks::single(&[0, 7]), 5, 5).shape(), [0, 7]);
+    }
+
+    #[test]
+    fn kept_axes_are_cut_around_whole_folded_ones() {
+        let across = |shape: &[usize], folded: &[bool]| across(shape, folded, 16);
+        let grid = across(&[300, 361, 512], &[true, false, false]).unwrap();
+        assert_eq!(format!("{grid:?}"), "[300, 361/23, 512]");
+        let grid = across(&[4, 300, 10_000], &[false, true, false]).unwrap();
+        assert_eq!(format!("{grid:?}"), "[4/1, 300, 10000/2500]");
+        assert_eq!(across(&[300, 9, 100], &[true, false, false]), None);
+        assert_eq!(across(&[300], &[true]), None);
+        assert_eq!(across(&[0, 64], &[true, false]), None);
     }
 
     #[test]
