@@ -68,6 +68,7 @@ pub struct Session {
 
 struct Inner {
     config: Config,
+    host_budget: u64,
     limits: Limits,
     store: TileStore,
     pool: rayon::ThreadPool,
@@ -102,8 +103,10 @@ impl Session {
         } else {
             0
         };
+        // Asked once: it reads the system's files.
+        let host_budget = config.host_budget();
         let limits = Limits {
-            host: config.host_budget().saturating_sub(staged),
+            host: host_budget.saturating_sub(staged),
             disk: config.disk_budget(),
             workers: config.workers(),
             reserved: staged,
@@ -120,6 +123,7 @@ impl Session {
         Ok(Session {
             inner: Arc::new(Inner {
                 config,
+                host_budget,
                 limits,
                 store,
                 pool,
@@ -303,7 +307,7 @@ impl Session {
         let started = Instant::now();
         let plan = Plan::new(roots, inner.limits)?;
         let plan_seconds = started.elapsed().as_secs_f64();
-        inner.store.allow(plan.memory.host, inner.config.host_budget());
+        inner.store.allow(plan.memory.host, inner.host_budget);
         let result_bytes: usize = results.iter().flatten().map(|r| r.len()).sum();
         let _results = inner.store.reserve("results", result_bytes as u64)?;
         let canvases = results.into_iter().zip(roots).map(|(result, root)| {
@@ -348,7 +352,7 @@ impl Session {
             stages,
             seconds,
             plan_seconds,
-            host_budget: inner.config.host_budget(),
+            host_budget: inner.host_budget,
             host_proved: plan.memory.host + inner.gpu_memory.bytes(),
             host_peak: inner.store.budget().peak(),
             rss_peak: None,
