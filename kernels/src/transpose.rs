@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn rows_are_columns() {
         let from: Vec<u8> = (0..40_000u32)
-            .flat_map(|i| (i * 2_654_435 + i / 7).to_le_bytes())
+            .flat_map(|i| (i.wrapping_mul(2_654_435).wrapping_add(i / 7)).to_le_bytes())
             .collect();
         for size in [1, 2, 4, 8] {
             for (rows, width) in [(1, 1), (3, 20), (8, 8), (9, 17), (16, 5), (40, 64), (64, 33)] {
