@@ -202,3 +202,23 @@ fn plans_over_a_million_tiles_are_small() {
     assert_eq!(plan.stages.len(), 2);
     assert!(plan.explain(&|_| "cpu".into()).len() < 10_000);
 }
+
+#[test]
+fn reductions_of_data_in_memory_keep_their_states_small() {
+    let x = Array::from_vec(&[2, 4_000_000], vec![1.0f32; 8_000_000]).unwrap();
+    let sum = x.sum(&[0]).unwrap();
+    let limits = Limits {
+        host: 22 << 20,
+        ..LIMITS
+    };
+    let plan = plan(&[&sum], limits).unwrap();
+    let StageKind::Reduce { segments, .. } = plan.stages[0].kind else {
+        panic!("a reduction");
+    };
+    assert_eq!(
+        (segments, plan.stages[0].grid.grid()[0]),
+        (1, 1),
+        "nothing to merge"
+    );
+    assert!(plan.memory.host <= 22 << 20);
+}

@@ -23,6 +23,8 @@ pub(super) const TARGET_BYTES: usize = 8 << 20;
 pub(super) const NOMINAL_WORKERS: usize = 4;
 /// Blocks are not cut below this for the sake of parallelism.
 pub(super) const SMALL_BYTES: usize = 256 << 10;
+/// Cells of a reduction whose states stay in a second-level cache.
+const CACHED_CELLS: usize = 32 << 10;
 /// A stage is cut into at least this many tasks, or runs of a reduction, if it is not small.
 pub(super) const PARALLEL_PARTS: usize = 16;
 
@@ -340,7 +342,9 @@ impl Builder {
         {
             return None;
         }
-        grid::across(&stage.shape, &stage.folded(), PARALLEL_PARTS)
+        let cells: usize = stage.state_shape(&stage.shape).iter().product();
+        let parts = PARALLEL_PARTS.max(cells / CACHED_CELLS);
+        grid::across(&stage.shape, &stage.folded(), parts)
     }
 
     /// Chooses the grid of a block operation: as its axes ask, of tasks that fit.
