@@ -301,6 +301,38 @@ fn large_operands_stream_under_the_bound() {
     }
 }
 
+/// A copy that says it allocates three megabytes for a block.
+#[derive(Debug)]
+struct Heavy;
+
+impl BlockOp for Heavy {
+    fn name(&self) -> &str {
+        "heavy"
+    }
+    fn needs(&self, _: usize, block: &Region) -> Region {
+        block.clone()
+    }
+    fn bound(&self, _: usize, block: &[usize]) -> Vec<usize> {
+        block.to_vec()
+    }
+    fn scratch_bytes(&self, _: &[usize]) -> usize {
+        3 << 20
+    }
+    fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
+        Reversed { axis: 0 }.run(call)
+    }
+}
+
+#[test]
+fn what_an_operation_allocates_is_reserved() {
+    let session = &sessions()[0];
+    let x = Array::from_vec(&SHAPE, values()).unwrap();
+    session.compute::<f32>(&apply(Heavy, &x)).unwrap();
+    let report = session.last_report().unwrap();
+    assert!(report.host_peak >= 3 << 20, "{}", report.host_peak);
+    assert!(report.host_peak <= report.host_proved);
+}
+
 #[test]
 fn empty_arrays_and_single_points() {
     let session = &sessions()[0];

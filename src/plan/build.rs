@@ -334,10 +334,10 @@ impl Builder {
         };
         let mut inputs = stage.variants.iter().flat_map(|v| &v.inputs);
         let whole = stage.cuts.iter().all(|starts| starts.len() == 1);
-        let bytes = stage.shape.iter().product::<usize>();
+        let points = stage.shape.iter().product::<usize>();
         if limits.reserved > 0
             || !whole
-            || bytes < PARALLEL_PARTS * SMALL_BYTES
+            || points < PARALLEL_PARTS * SMALL_BYTES
             || !inputs.all(|i| memory::lies_in_memory(i, &self.arrays))
         {
             return None;

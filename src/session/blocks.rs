@@ -36,9 +36,19 @@ pub(super) fn run_item(
         at[axis] = rest % counts[axis];
         rest /= counts[axis];
     }
+    let steps = carry_axis.map_or(1, |axis| counts[axis]);
     let words = op.carry_words(&stage.grid.region(&at).shape);
+    let blocks = (0..steps).map(|step| {
+        carry_axis.into_iter().for_each(|axis| at[axis] = step);
+        op.scratch_bytes(&stage.grid.region(&at).shape)
+    });
+    let beside = (blocks.max().unwrap_or(0) + 8 * words) as u64;
+    let _beside = match beside {
+        0 => None,
+        bytes => Some(run.store.reserve("block operation", bytes)?),
+    };
     let mut carry = vec![0u64; words];
-    for step in 0..carry_axis.map_or(1, |axis| counts[axis]) {
+    for step in 0..steps {
         if run.cancelled.load(Ordering::Relaxed) {
             return Err(Error::Cancelled);
         }
