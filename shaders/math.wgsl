@@ -161,13 +161,20 @@ fn tw_logaddexp(a: f32, b: f32) -> f32 {
 
 // ---- angles ----
 
-fn tw_reduce_small(x: f32) -> TwSplit {
-    let n = tw_nearest(x * TW_TWO_OVER_PI_0);
-    let r = tw_opaque(tw_opaque(x - n.r * TW_PI_2_0) - n.r * TW_PI_2_1);
-    let third = tw_opaque(n.r * TW_PI_2_2);
+// `x` less `kf` quarters of a turn.
+fn tw_less_quarters(x: f32, kf: f32) -> f32 {
+    let r = tw_opaque(tw_opaque(x - kf * TW_PI_2_0) - kf * TW_PI_2_1);
+    let third = tw_opaque(kf * TW_PI_2_2);
     let s = tw_opaque(r - third);
-    let error = tw_opaque(r - s) - third;
-    return TwSplit(s - (n.r * TW_PI_2_3 - error), n.k);
+    return s - (kf * TW_PI_2_3 - (tw_opaque(r - s) - third));
+}
+
+fn tw_reduce(x: f32) -> TwSplit {
+    if tw_abs(x) > 6000.0f {
+        return tw_reduce_large(x);
+    }
+    let n = tw_nearest(x * TW_TWO_OVER_PI_0);
+    return TwSplit(tw_less_quarters(x, n.r), n.k);
 }
 
 // `a * b` as (high, low) words.
@@ -217,13 +224,6 @@ fn tw_reduce_large(x: f32) -> TwSplit {
     return TwSplit(select(r, -r, flip), select(k, -k, tw_signbit(x)));
 }
 
-fn tw_reduce(x: f32) -> TwSplit {
-    if tw_abs(x) <= 6000.0f {
-        return tw_reduce_small(x);
-    }
-    return tw_reduce_large(x);
-}
-
 // (sine, cosine) of a reduced angle.
 fn tw_sin_cos_reduced(r: f32) -> vec2<f32> {
     let z = r * r;
@@ -246,13 +246,29 @@ fn tw_odd_edges(x: f32, v: f32) -> f32 {
     return select(tw_nan(), y, tw_is_finite(x));
 }
 
+// sin r with the sign of (-1)^k; a driver that fuses could pass 1.
+fn tw_signed_sin(r: f32, k: i32) -> f32 {
+    let z = r * r;
+    let p = ((TW_SIN_HALF_3 * z + TW_SIN_HALF_2) * z + TW_SIN_HALF_1) * z + TW_SIN_HALF_0;
+    let y = clamp(r + r * z * p, -1.0f, 1.0f);
+    return bitcast<f32>(bitcast<u32>(y) ^ (bitcast<u32>(k) << 31u));
+}
+
 fn tw_sin(x: f32) -> f32 {
-    let a = tw_reduce(x);
+    if tw_abs(x) <= 6000.0f {
+        let n = tw_nearest(x * TW_ONE_OVER_PI_0);
+        return tw_odd_edges(x, tw_signed_sin(tw_less_quarters(x, 2.0f * n.r), n.k));
+    }
+    let a = tw_reduce_large(x);
     return tw_odd_edges(x, tw_in_quadrant(a.r, a.k));
 }
 
 fn tw_cos(x: f32) -> f32 {
-    let a = tw_reduce(x);
+    if tw_abs(x) <= 6000.0f {
+        let n = tw_nearest(x * TW_ONE_OVER_PI_0 - 0.5f);
+        return tw_signed_sin(tw_less_quarters(x, 2.0f * n.r + 1.0f), n.k + 1);
+    }
+    let a = tw_reduce_large(x);
     return select(tw_nan(), tw_in_quadrant(a.r, a.k + 1), tw_is_finite(x));
 }
 

@@ -1,20 +1,23 @@
 //! `sin`, `cos`, `tan` and their inverses.
 //!
-//! Angles are reduced to `|r| <= π/4` and a quadrant. Up to [`SMALL_ANGLE`] the
-//! multiple of π/2 is subtracted in four parts; beyond, the angle is multiplied
-//! by the bits of 2/π in integers (Payne and Hanek), which holds for every f32.
-//! Both are computed and one is selected, so that loops vectorise; a loop that
-//! knows its angles to be small uses `sin_small` and its kin, which give the same
-//! bits for less.
+//! Up to [`SMALL_ANGLE`] a multiple of π/2 is subtracted in four parts: for `sin` and
+//! `cos` of π, so that one polynomial on `|r| <= π/2` does for both, for `tan` of π/2.
+//! Beyond, the angle is multiplied by the bits of 2/π in integers (Payne and Hanek),
+//! which holds for every f32 and gives `|r| <= π/4` and a quadrant. Both are computed
+//! and one is selected, so that loops vectorise; a loop that knows its angles to be
+//! small uses `sin_small` and its kin, which give the same bits for less.
 
 use super::bits::{copysign, polynomial, power_of_two};
 use super::coefficients::{
-    ASIN, ATAN, COS, HALF_PI, HALF_PI_12, PI, PI_2, SIN, TWO_OVER_PI, TWO_OVER_PI_BITS,
+    ASIN, ATAN, COS, HALF_PI, HALF_PI_12, ONE_OVER_PI, PI, PI_2, SIN, SIN_HALF, TWO_OVER_PI, TWO_OVER_PI_BITS,
 };
 use super::exponential::nearest;
 
 /// The largest angle whose multiple of π/2 is subtracted in parts.
 const SMALL_ANGLE: f32 = 6000.0;
+
+/// Angles below it are their own sines and tangents.
+const OWN_SINE: f32 = 0.000_244_140_63;
 
 /// True where `sin_small`, `cos_small` and `tan_small` give the bits of the full
 /// functions: up to 6000 radians, and where there is no result (±inf, NaN).
@@ -24,15 +27,22 @@ pub fn angle_is_small(x: f32) -> bool {
     !((a > SMALL_ANGLE) & (a < f32::INFINITY))
 }
 
-/// `x = k π/2 + r`: `r` and `k` modulo 4, for `|x| <= SMALL_ANGLE`.
+/// `x` less `kf` quarters of a turn, for `|x| <= SMALL_ANGLE` and the integer `kf` near
+/// `x / (π/2)`.
 #[inline(always)]
-fn reduce_small(x: f32) -> (f32, i32) {
-    let (kf, k) = nearest(x * TWO_OVER_PI[0]);
+fn less_quarters(x: f32, kf: f32) -> f32 {
     let r = (x - kf * PI_2[0]) - kf * PI_2[1];
     let third = kf * PI_2[2];
     let s = r - third;
     let error = (r - s) - third;
-    (s - (kf * PI_2[3] - error), k)
+    s - (kf * PI_2[3] - error)
+}
+
+/// `x = k π/2 + r`: `r` and `k` modulo 4, for `|x| <= SMALL_ANGLE`.
+#[inline(always)]
+fn reduce_small(x: f32) -> (f32, i32) {
+    let (kf, k) = nearest(x * TWO_OVER_PI[0]);
+    (less_quarters(x, kf), k)
 }
 
 /// As [`reduce_small`] for any finite `x` with `|x| >= 2^17 / 2^10`.
@@ -97,19 +107,16 @@ fn in_quadrant(r: f32, k: i32) -> f32 {
 #[inline(always)]
 fn odd_edges(x: f32, y: f32) -> f32 {
     let a = x.abs();
-    let y = if a < 0.000_244_140_63 { x } else { y };
+    let y = if a < OWN_SINE { x } else { y };
     if a < f32::INFINITY { y } else { f32::NAN }
 }
 
+/// `sin r` with the sign of `(-1)ᵏ`, for `|r| <= π/2`; never beyond ±1.
 #[inline(always)]
-fn sin_of(x: f32, (r, k): (f32, i32)) -> f32 {
-    odd_edges(x, in_quadrant(r, k))
-}
-
-#[inline(always)]
-fn cos_of(x: f32, (r, k): (f32, i32)) -> f32 {
-    let y = in_quadrant(r, k.wrapping_add(1));
-    if x.abs() < f32::INFINITY { y } else { f32::NAN }
+fn signed_sin(r: f32, k: i32) -> f32 {
+    let z = r * r;
+    let y = r + r * z * polynomial(z, &SIN_HALF);
+    f32::from_bits(y.to_bits() ^ ((k as u32) << 31))
 }
 
 #[inline(always)]
@@ -122,13 +129,23 @@ fn tan_of(x: f32, (r, k): (f32, i32)) -> f32 {
 /// The sine of `x` radians, for every f32; NaN at ±inf.
 #[inline(always)]
 pub fn sin(x: f32) -> f32 {
-    sin_of(x, reduce(x))
+    let (r, k) = reduce_large(x);
+    let small = x.abs() <= SMALL_ANGLE;
+    let y = if small { sin_small(x) } else { in_quadrant(r, k) };
+    odd_edges(x, y)
 }
 
 /// The cosine of `x` radians, for every f32; NaN at ±inf.
 #[inline(always)]
 pub fn cos(x: f32) -> f32 {
-    cos_of(x, reduce(x))
+    let (r, k) = reduce_large(x);
+    let small = x.abs() <= SMALL_ANGLE;
+    let y = if small {
+        cos_small(x)
+    } else {
+        in_quadrant(r, k.wrapping_add(1))
+    };
+    if x.abs() < f32::INFINITY { y } else { f32::NAN }
 }
 
 /// The tangent of `x` radians, for every f32; NaN at ±inf.
@@ -140,13 +157,17 @@ pub fn tan(x: f32) -> f32 {
 /// [`sin`] where [`angle_is_small`]; other results are meaningless.
 #[inline(always)]
 pub fn sin_small(x: f32) -> f32 {
-    sin_of(x, reduce_small(x))
+    let (turns, k) = nearest(x * ONE_OVER_PI[0]);
+    let y = signed_sin(less_quarters(x, 2.0 * turns), k);
+    // A zero keeps its sign; infinities gave NaN above.
+    if x.abs() < OWN_SINE { x } else { y }
 }
 
 /// [`cos`] where [`angle_is_small`]; other results are meaningless.
 #[inline(always)]
 pub fn cos_small(x: f32) -> f32 {
-    cos_of(x, reduce_small(x))
+    let (turns, k) = nearest(x * ONE_OVER_PI[0] - 0.5);
+    signed_sin(less_quarters(x, 2.0 * turns + 1.0), k.wrapping_add(1))
 }
 
 /// [`tan`] where [`angle_is_small`]; other results are meaningless.

@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod bitwise;
+mod chain;
 mod comparison;
 mod division;
 mod exponential;
@@ -22,6 +23,7 @@ mod sign;
 pub(crate) mod strip;
 mod trigonometric;
 
+pub use chain::{Chain, MOST_TERMS};
 pub use fused::{mask_kernel, pair_kernel};
 
 use crate::DType;

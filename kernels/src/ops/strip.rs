@@ -91,10 +91,7 @@ fn run<F: Map<Args>, Args: Load>(args: &[&[u8]], out: &mut [u8]) {
     let out: &mut [<F::Out as Element>::Stored] = bytemuck::cast_slice_mut(out);
     if !F::HAS_EASY {
         let strips = Args::open(args, 0, out.len());
-        for (i, slot) in out.iter_mut().enumerate() {
-            *slot = F::at(Args::get(&strips, i)).store();
-        }
-        return;
+        return each(&strips, out, F::at);
     }
     for (block, out) in out.chunks_mut(LOOK).enumerate() {
         let strips = Args::open(args, block * LOOK, out.len());
@@ -103,14 +100,19 @@ fn run<F: Map<Args>, Args: Load>(args: &[&[u8]], out: &mut [u8]) {
             rare |= u32::from(!F::is_easy(Args::get(&strips, i)));
         }
         if rare == 0 {
-            for (i, slot) in out.iter_mut().enumerate() {
-                *slot = F::easy(Args::get(&strips, i)).store();
-            }
+            each(&strips, out, F::easy);
         } else {
-            for (i, slot) in out.iter_mut().enumerate() {
-                *slot = F::at(Args::get(&strips, i)).store();
-            }
+            each(&strips, out, F::at);
         }
+    }
+}
+
+/// Sets every element of `out`, of as many as the strips were opened for.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)] // an iterator leaves a check in the loop, and a scalar tail
+fn each<Args: Load, T: Element>(strips: &Args::Strips<'_>, out: &mut [T::Stored], of: impl Fn(Args) -> T) {
+    for i in 0..out.len() {
+        out[i] = of(Args::get(strips, i)).store();
     }
 }
 

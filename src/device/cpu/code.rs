@@ -1,12 +1,13 @@
 //! Code: a program with its kernels looked up, done once per program.
 //!
-//! Dead instructions are dropped, pairs of ops that have a loop of their own become one node, ops
-//! on half floats become `widen, compute in f32, round`, and each value gets a slot of the worker's scratch. A slot is used again as soon as nothing reads
-//! its value any more, so a long chain of ops stays within a few strips of cache.
+//! Dead instructions are dropped, ops that have a loop in common become one node (`fuse`), ops on
+//! half floats become `widen, compute in f32, round`, and each value gets a slot of the worker's
+//! scratch. A slot is used again as soon as nothing reads its value any more, so a long chain of
+//! ops stays within a few strips of cache.
 
-use crate::plan::program::{Action, Inst, Output, Program, Reg};
-use tilewise_kernels::ops::{mask_kernel, pair_kernel};
-use tilewise_kernels::{DType, Isa, Scalar, StripFn, cast_kernel};
+use super::fuse::{Loop, fused, live};
+use crate::plan::program::{Action, Output, Program};
+use tilewise_kernels::{DType, Isa, Scalar, cast_kernel};
 
 /// What a node computes.
 pub(super) enum What {
@@ -17,7 +18,7 @@ pub(super) enum What {
     /// The global index along an axis of the program.
     Index(usize),
     /// A loop over the values of the arguments.
-    Kernel(StripFn),
+    Kernel(Loop),
 }
 
 /// One value of the code.
@@ -68,7 +69,7 @@ impl Code {
             }
             if let Some((kernel, args)) = &fused[at] {
                 let args = args.iter().map(|&a| node_of[a]).collect();
-                node_of[at] = push(&mut nodes, What::Kernel(*kernel), args, inst.dtype);
+                node_of[at] = push(&mut nodes, What::Kernel(kernel.clone()), args, inst.dtype);
                 continue;
             }
             let args: Vec<usize> = inst.args.iter().map(|&a| node_of[a]).collect();
@@ -78,12 +79,12 @@ impl Code {
                 Action::Index { axis } => What::Index(*axis),
                 Action::Cast => {
                     let from = program.insts[inst.args[0]].dtype;
-                    What::Kernel(cast_kernel(from, inst.dtype, isa))
+                    What::Kernel(cast_kernel(from, inst.dtype, isa).into())
                 }
                 Action::Op(op) => {
                     let dtypes: Vec<DType> = inst.args.iter().map(|&a| program.insts[a].dtype).collect();
                     match (op.kernel)(&dtypes, isa) {
-                        Some(kernel) => What::Kernel(kernel),
+                        Some(kernel) => What::Kernel(kernel.into()),
                         None => {
                             let wide: Vec<DType> = dtypes.iter().map(|&d| without_halves(d)).collect();
                             let kernel = (wide != dtypes).then(|| (op.kernel)(&wide, isa)).flatten();
@@ -95,7 +96,7 @@ impl Code {
                                 let from = program.insts[reg].dtype;
                                 arguments.push(if is_half(from) {
                                     *widened[reg].get_or_insert_with(|| {
-                                        let cast = What::Kernel(cast_kernel(from, DType::F32, isa));
+                                        let cast = What::Kernel(cast_kernel(from, DType::F32, isa).into());
                                         push(&mut nodes, cast, vec![node], DType::F32)
                                     })
                                 } else {
@@ -103,9 +104,9 @@ impl Code {
                                 });
                             }
                             let result = without_halves(inst.dtype);
-                            let node = push(&mut nodes, What::Kernel(kernel), arguments, result);
+                            let node = push(&mut nodes, What::Kernel(kernel.into()), arguments, result);
                             node_of[at] = if is_half(inst.dtype) {
-                                let round = What::Kernel(cast_kernel(DType::F32, inst.dtype, isa));
+                                let round = What::Kernel(cast_kernel(DType::F32, inst.dtype, isa).into());
                                 push(&mut nodes, round, vec![node], inst.dtype)
                             } else {
                                 node
@@ -187,91 +188,6 @@ fn push(nodes: &mut Vec<Node>, what: What, args: Vec<usize>, dtype: DType) -> us
         stored: false,
     });
     nodes.len() - 1
-}
-
-/// An instruction's loop together with ops that only it reads, and what that loop reads.
-type Fused = Option<(StripFn, Vec<Reg>)>;
-
-/// For each instruction, the loop that it shares with its arguments, if there is one.
-fn fused(program: &Program, isa: Isa) -> Vec<Fused> {
-    let mut readers = vec![0; program.insts.len()];
-    let args = program.insts.iter().flat_map(|inst| &inst.args);
-    args.copied()
-        .chain(program.outputs.iter().map(Output::value))
-        .for_each(|reg| readers[reg] += 1);
-    let mut fused: Vec<Fused> = Vec::with_capacity(program.insts.len());
-    for at in 0..program.insts.len() {
-        let found = mask(program, at, isa).or_else(|| pair(program, at, isa, &readers, &fused));
-        fused.push(found);
-    }
-    fused
-}
-
-/// The loop of an instruction that is `where(x == fill, nan, x)` in a float dtype.
-fn mask(program: &Program, at: Reg, isa: Isa) -> Fused {
-    let inst = &program.insts[at];
-    if name(inst) != Some("where") {
-        return None;
-    }
-    let (condition, nan, x) = (
-        &program.insts[inst.args[0]],
-        &program.insts[inst.args[1]],
-        inst.args[2],
-    );
-    let is_nan = match nan.action {
-        Action::Const(scalar) => scalar == Scalar::new(f32::NAN) || scalar == Scalar::new(f64::NAN),
-        _ => false,
-    };
-    if !is_nan || name(condition) != Some("equal") {
-        return None;
-    }
-    let fill = match condition.args[..] {
-        [a, fill] if a == x => fill,
-        [fill, a] if a == x => fill,
-        _ => return None,
-    };
-    Some((mask_kernel(inst.dtype, isa)?, vec![x, fill]))
-}
-
-/// The loop of an instruction and of an op before it that nothing else reads and that is not
-/// fused itself.
-fn pair(program: &Program, at: Reg, isa: Isa, readers: &[usize], before: &[Fused]) -> Fused {
-    let inst = &program.insts[at];
-    let second = name(inst).filter(|_| inst.args.len() == 2)?;
-    [(0, 1), (1, 0)].into_iter().find_map(|(chain, other)| {
-        let (chain, flipped) = (inst.args[chain], chain == 1);
-        let inner = &program.insts[chain];
-        if readers[chain] != 1 || before[chain].is_some() || inner.args.len() != 2 {
-            return None;
-        }
-        let kernel = pair_kernel(name(inner)?, second, flipped, inst.dtype, isa)?;
-        Some((kernel, vec![inner.args[0], inner.args[1], inst.args[other]]))
-    })
-}
-
-/// The name of an instruction that is an op.
-fn name(inst: &Inst) -> Option<&'static str> {
-    match &inst.action {
-        Action::Op(op) => Some(op.name),
-        _ => None,
-    }
-}
-
-/// The instructions that some output needs.
-fn live(program: &Program, fused: &[Fused]) -> Vec<bool> {
-    let mut live = vec![false; program.insts.len()];
-    for output in &program.outputs {
-        live[output.value()] = true;
-    }
-    for at in (0..program.insts.len()).rev() {
-        if live[at] {
-            let args = fused[at]
-                .as_ref()
-                .map_or(&program.insts[at].args, |(_, args)| args);
-            args.iter().for_each(|&arg| live[arg] = true);
-        }
-    }
-    live
 }
 
 fn is_half(dtype: DType) -> bool {

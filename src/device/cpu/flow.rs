@@ -4,6 +4,7 @@
 //! the output, while the next strip's input is asked for.
 
 use super::code::{Code, What};
+use super::fuse::MOST_ARGS;
 use super::load::{gather, splat};
 use super::scratch::{Scratch, Slot};
 use super::space::{Space, Walk};
@@ -12,9 +13,6 @@ use crate::device::{OutMut, Task};
 use crate::geometry::AxisStep;
 use std::ops::Range;
 use tilewise_kernels::stream::{LINE, settle, stream};
-
-/// Most arguments of a loop.
-const ARGS: usize = 4;
 
 /// Where the elements of a row are: at `start`, and from one to the next `step` bytes on; a slot,
 /// which holds one strip, has no step.
@@ -44,7 +42,7 @@ impl Run {
 
 /// The runs of a step.
 struct Runs {
-    args: [Run; ARGS],
+    args: [Run; MOST_ARGS],
     out: Run,
 }
 
@@ -146,7 +144,7 @@ impl Flow<'_> {
         self.store = offset(store, at) as usize;
         self.runs.clear();
         for step in &self.tape.steps {
-            let mut args = [self.place(Place::Slot(0), 1); ARGS];
+            let mut args = [self.place(Place::Slot(0), 1); MOST_ARGS];
             for (run, &(place, size)) in args.iter_mut().zip(&step.args) {
                 *run = self.place(place, size);
             }
@@ -247,15 +245,16 @@ impl Flow<'_> {
         // reaches to the block's end; no argument is in it, because a value's slot is free when
         // the value is made, and an output is written directly only if nothing reads it.
         let out = unsafe { runs.out.bytes_mut(first, len) };
-        if let Does::Kernel(kernel) = step.does {
-            // SAFETY: each argument is a slot that an earlier step of this strip (or a constant)
-            // filled, or lies in a buffer that `check` found to reach to the block's end. Places
-            // beyond the arguments have no length.
-            let args = std::array::from_fn::<&[u8], ARGS, _>(|at| unsafe {
-                let len = if at < step.args.len() { len } else { 0 };
-                runs.args[at].bytes(first, len)
-            });
-            return kernel(&args[..step.args.len()], out);
+        if let Does::Kernel(kernel) = &step.does {
+            let count = step.args.len();
+            let mut args: [&[u8]; MOST_ARGS] = [&[]; MOST_ARGS];
+            for (arg, run) in args.iter_mut().zip(&runs.args[..count]) {
+                // SAFETY: each argument is a slot that an earlier step of this strip (or a
+                // constant) filled, or lies in a buffer that `check` found to reach to the
+                // block's end.
+                *arg = unsafe { run.bytes(first, len) };
+            }
+            return kernel.run(&args[..count], out);
         }
         let (inner, start) = (self.space.inner(), self.starts[step.node]);
         let Some(walk) = &self.space.sources[step.node] else {

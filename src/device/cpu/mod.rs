@@ -5,6 +5,7 @@
 
 mod code;
 mod flow;
+mod fuse;
 mod load;
 mod run;
 mod scratch;

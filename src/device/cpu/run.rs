@@ -4,6 +4,7 @@
 //! op wrote to. Only what has to be gathered, converted or computed on the way is put into a slot.
 
 use super::code::{Code, Node, What};
+use super::fuse::MOST_ARGS;
 use super::load::{gather, splat};
 use super::scratch::{Scratch, Slot};
 use super::space::{Space, Target, Walk};
@@ -230,7 +231,7 @@ fn compute(
             }
             (What::Index(_), Some(walk)) => count(walk, strip, &starts, out),
             (What::Kernel(kernel), _) => {
-                let mut args: [&[u8]; 4] = [&[]; 4];
+                let mut args: [&[u8]; MOST_ARGS] = [&[]; MOST_ARGS];
                 for (arg, &from) in args.iter_mut().zip(&node.args) {
                     *arg = value(code, from, task, strip, places, outputs, scratch);
                 }
@@ -240,11 +241,11 @@ fn compute(
                     .iter()
                     .all(|&from| !matches!(places[from], Place::Rows(_)))
                 {
-                    kernel(&args[..count], out);
+                    kernel.run(&args[..count], out);
                 } else {
                     let width = strip.len * node.dtype.size();
                     for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                        let mut parts: [&[u8]; 4] = [&[]; 4];
+                        let mut parts: [&[u8]; MOST_ARGS] = [&[]; MOST_ARGS];
                         for ((part, arg), &from) in parts.iter_mut().zip(args).zip(&node.args) {
                             let size = code.nodes[from].dtype.size();
                             let start = match places[from] {
@@ -253,7 +254,7 @@ fn compute(
                             };
                             *part = &arg[start * size..][..strip.len * size];
                         }
-                        kernel(&parts[..count], out);
+                        kernel.run(&parts[..count], out);
                     }
                 }
             }

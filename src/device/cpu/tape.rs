@@ -5,12 +5,12 @@
 //! first-level cache beside the lines of the inputs that pass through.
 
 use super::code::{Code, What};
+use super::fuse::Loop;
 use super::space::Space;
 use crate::device::{OutMut, Task};
 use crate::geometry::AxisStep;
 use crate::plan::program::Output;
 use std::ops::Range;
-use tilewise_kernels::StripFn;
 use tilewise_kernels::stream::STREAMS;
 
 /// Bytes of first-level cache for the strips of all values and inputs; the rest of its 32 KiB or
@@ -39,7 +39,7 @@ pub(super) enum Place {
 
 /// What a step does.
 pub(super) enum Does {
-    Kernel(StripFn),
+    Kernel(Loop),
     /// Repeats the one element of that buffer that a row sees.
     Splat(usize),
     /// Copies from that buffer.
@@ -141,7 +141,7 @@ impl Tape {
                     }
                 }
                 (What::Index(_), _) => Some(Does::Count),
-                (What::Kernel(kernel), _) => Some(Does::Kernel(*kernel)),
+                (What::Kernel(kernel), _) => Some(Does::Kernel(kernel.clone())),
                 _ => None, // a constant, which is in its slot already
             };
             let stores = |place: Place| {
