@@ -250,7 +250,8 @@ fn tw_odd_edges(x: f32, v: f32) -> f32 {
 fn tw_signed_sin(r: f32, k: i32) -> f32 {
     let z = r * r;
     let p = ((TW_SIN_HALF_3 * z + TW_SIN_HALF_2) * z + TW_SIN_HALF_1) * z + TW_SIN_HALF_0;
-    let y = clamp(r + r * z * p, -1.0f, 1.0f);
+    let v = r + r * z * p;
+    let y = select(v, tw_copysign(1.0f, v), tw_abs(v) > 1.0f);
     return bitcast<f32>(bitcast<u32>(y) ^ (bitcast<u32>(k) << 31u));
 }
 
@@ -265,7 +266,7 @@ fn tw_sin(x: f32) -> f32 {
 
 fn tw_cos(x: f32) -> f32 {
     if tw_abs(x) <= 6000.0f {
-        let n = tw_nearest(x * TW_ONE_OVER_PI_0 - 0.5f);
+        let n = tw_nearest(tw_opaque(x * TW_ONE_OVER_PI_0 - 0.5f));
         return tw_signed_sin(tw_less_quarters(x, 2.0f * n.r + 1.0f), n.k + 1);
     }
     let a = tw_reduce_large(x);
