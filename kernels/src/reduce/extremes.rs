@@ -3,7 +3,7 @@
 //! NumPy's meaning: a NaN wins unless it is skipped.
 
 use super::order::{Keyed, Ordered, beats, worst};
-use super::rule::{Batch, Column, Rule, cut};
+use super::rule::{Batch, Column, Rule, cut, total};
 use super::state::Tagged;
 use std::marker::PhantomData;
 
@@ -22,6 +22,7 @@ impl<E: Keyed, const MAX: bool, const SKIP: bool> Rule for Extreme<E, MAX, SKIP>
     type Elem = E;
     type Cell = [E::Plane; 1];
     type Part = Column<E::Key>;
+    const JOINS: bool = true;
 
     #[inline(always)]
     fn merge([have]: [E::Plane; 1], [more]: [E::Plane; 1]) -> [E::Plane; 1] {
@@ -52,6 +53,16 @@ impl<E: Keyed, const MAX: bool, const SKIP: bool> Rule for Extreme<E, MAX, SKIP>
     #[inline(always)]
     fn close(part: &Column<E::Key>, column: usize, _: &Batch<'_, E>) -> [E::Plane; 1] {
         [E::plane(part[column])]
+    }
+
+    #[inline(always)]
+    fn start(part: &mut Column<E::Key>, columns: usize, _: &[E]) {
+        part[..columns].fill(worst::<E::Key, MAX, SKIP>());
+    }
+
+    #[inline(always)]
+    fn joined(part: &Column<E::Key>, columns: usize, _: usize) -> [E::Plane; 1] {
+        [E::plane(total(&part[..columns], better::<_, MAX, SKIP>))]
     }
 
     #[inline(always)]

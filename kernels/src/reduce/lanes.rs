@@ -6,11 +6,11 @@
 //! a column.
 
 use super::planes::{Planes, Room, View};
-use super::rule::{Batch, COLUMNS, ROWS, Rule, take};
+use super::rule::{Batch, COLUMNS, ROWS, Rule, take, take_all};
 use crate::Isa;
 
 /// Columns that a row along is cut into.
-const WIDTH: usize = 32;
+pub(super) const WIDTH: usize = 32;
 
 /// The same for narrow elements, of which more fit a register.
 const NARROW: usize = 64;
@@ -96,7 +96,7 @@ pub(super) fn drive<R: Rule>(
         // SAFETY: as above.
         (Direction::Along, Isa::Avx2) if R::WIDE => unsafe { x86::avx2::feed_along::<R>(store, rows) },
         (Direction::Across, _) => across::<R>(store, rows, plain::<R>),
-        (Direction::Along, _) => along::<R>(store, rows, plain::<R>, plain::<R>),
+        (Direction::Along, _) => along::<R>(store, rows, plain::<R>, plain::<R>, plain_all::<R>),
     }
 }
 
@@ -104,6 +104,16 @@ pub(super) fn drive<R: Rule>(
 #[inline(never)]
 fn plain<R: Rule>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
     take::<R, 0>(part, batch);
+}
+
+/// Joins all columns of a batch.
+#[inline(never)]
+fn plain_all<R: Rule>(part: &mut R::Part, values: &[R::Elem]) -> R::Cell {
+    if const { width::<R>() == WIDTH } {
+        take_all::<R, WIDTH>(part, values)
+    } else {
+        take_all::<R, NARROW>(part, values)
+    }
 }
 
 /// Columns that rows along are cut into.
@@ -116,12 +126,18 @@ const fn width<R: Rule>() -> usize {
 macro_rules! compiled {
     ($isa:ident, $features:literal) => {
         pub(super) mod $isa {
-            use super::super::{Batch, NARROW, Rule, TypedRows, WIDTH, across, along, take, width};
+            use super::super::{Batch, NARROW, Rule, TypedRows, WIDTH, across, along, take, take_all, width};
 
             #[inline(never)]
             #[target_feature(enable = $features)]
             fn batch<R: Rule, const W: usize>(part: &mut R::Part, batch: &Batch<'_, R::Elem>) {
                 take::<R, W>(part, batch);
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            fn all<R: Rule, const W: usize>(part: &mut R::Part, values: &[R::Elem]) -> R::Cell {
+                take_all::<R, W>(part, values)
             }
 
             #[target_feature(enable = $features)]
@@ -135,11 +151,18 @@ macro_rules! compiled {
             #[target_feature(enable = $features)]
             pub(in super::super) fn feed_along<R: Rule>(store: &mut R::Store, rows: &TypedRows<'_, R::Elem>) {
                 let any = |part: &mut R::Part, rows: &Batch<'_, R::Elem>| batch::<R, 0>(part, rows);
-                along::<R>(store, rows, any, |part, rows| {
+                let wide = |part: &mut R::Part, rows: &Batch<'_, R::Elem>| {
                     if const { width::<R>() == WIDTH } {
                         batch::<R, WIDTH>(part, rows);
                     } else {
                         batch::<R, NARROW>(part, rows);
+                    }
+                };
+                along::<R>(store, rows, any, wide, |part, values| {
+                    if const { width::<R>() == WIDTH } {
+                        all::<R, WIDTH>(part, values)
+                    } else {
+                        all::<R, NARROW>(part, values)
                     }
                 });
             }
@@ -216,7 +239,11 @@ fn along<R: Rule>(
     rows: &TypedRows<'_, R::Elem>,
     any: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
     wide: impl Fn(&mut R::Part, &Batch<'_, R::Elem>),
+    joined: impl Fn(&mut R::Part, &[R::Elem]) -> R::Cell,
 ) {
+    if R::JOINS && rows.len > SHORT {
+        return whole::<R>(store, rows, joined);
+    }
     let mut part = R::part();
     // The columns of one row, and of several: column by column.
     let (mut columns, mut all) = (RoomOf::<R>::new(), RoomOf::<R>::new());
@@ -255,6 +282,59 @@ fn along<R: Rule>(
             }
         }
         row += count;
+    }
+}
+
+/// Rows along whose columns join without a merge: a stretch of a row is one batch and one cell.
+/// The stretches of a row join as a tree.
+#[inline(always)]
+fn whole<R: Rule>(
+    store: &mut R::Store,
+    rows: &TypedRows<'_, R::Elem>,
+    joined: impl Fn(&mut R::Part, &[R::Elem]) -> R::Cell,
+) {
+    let (mut part, mut room) = (R::part(), RoomOf::<R>::new());
+    let most = width::<R>() * ROWS;
+    let stretches = rows.len.div_ceil(most);
+    let per_row = stretches.min(LANES);
+    let at_once = LANES / per_row;
+    for first in (0..rows.starts.len()).step_by(at_once) {
+        let count = at_once.min(rows.starts.len() - first);
+        let cells = &rows.cells[first..first + count];
+        cells.iter().for_each(|&cell| R::mark(store, cell, 1));
+        for from in (0..stretches).step_by(per_row) {
+            let lanes = per_row.min(stretches - from);
+            for row in 0..count {
+                for lane in 0..lanes {
+                    let at = (from + lane) * most;
+                    let values = &rows.values[rows.starts[first + row]..][..rows.len];
+                    let cell = joined(&mut part, &values[at..rows.len.min(at + most)]);
+                    room.view(lane * count + row, 1).set(0, cell);
+                }
+            }
+            // Neighbours join, rows side by side.
+            let mut left = lanes;
+            while left > 1 {
+                let half = left.div_ceil(2);
+                let (mut low, high) = room.view(0, 2 * half * count).halves(half * count);
+                for j in 0..(left - half) * count {
+                    low.set(j, R::merge(low.get(j), high.get(j)));
+                }
+                left = half;
+            }
+            let lanes = room.view(0, count);
+            if cells.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+                let mut into = store.view(cells[0], count);
+                for row in 0..count {
+                    into.set(row, R::merge(into.get(row), lanes.get(row)));
+                }
+            } else {
+                for (row, &cell) in cells.iter().enumerate() {
+                    let mut into = store.view(cell, 1);
+                    into.set(0, R::merge(into.get(0), lanes.get(row)));
+                }
+            }
+        }
     }
 }
 

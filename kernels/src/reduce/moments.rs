@@ -7,7 +7,8 @@
 //! rounding lost, so that the variance is as good for values far from zero as for values around it.
 
 use super::elements::Real;
-use super::rule::{Batch, Column, Rule, cut, list, pass, tree};
+use super::lanes::WIDTH;
+use super::rule::{Batch, Column, Rule, cut, list, pass, pass_all, total, tree};
 use super::state::Moments as Store;
 use super::sums::{tally, two_sum};
 use std::marker::PhantomData;
@@ -44,6 +45,7 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
     type Elem = K;
     type Cell = [f64; 4];
     type Part = MomentPart;
+    const JOINS: bool = true;
 
     #[inline(always)]
     fn merge(have: [f64; 4], more: [f64; 4]) -> [f64; 4] {
@@ -121,15 +123,71 @@ impl<K: Real, const SKIP: bool> Rule for Moments<K, SKIP> {
     fn close(part: &MomentPart, column: usize, batch: &Batch<'_, K>) -> [f64; 4] {
         let skipped = if SKIP { part.skipped[column] } else { 0 };
         let count = batch.count(column) as f64 - f64::from(skipped);
-        let (sum, squares) = (part.sum[column], part.squares[column]);
-        let off = sum / count.max(1.0);
-        let (mean, rest) = two_sum(part.shift[column], off);
-        let exact = squares - sum * off;
-        // Squares beyond the range of f64 say so, unless an element was infinite itself.
-        let beyond = (squares == f64::INFINITY) & (sum.abs() < f64::INFINITY);
-        let least = if exact < 0.0 { 0.0 } else { exact };
-        [count, mean, rest, if beyond { squares } else { least }]
+        moments(count, part.shift[column], part.sum[column], part.squares[column])
     }
+
+    /// All columns have one shift: the first value that is not skipped, or the mean.
+    #[inline(always)]
+    fn start(part: &mut MomentPart, columns: usize, values: &[K]) {
+        let mut shift = values[0].wide();
+        if SKIP && shift.is_nan() {
+            shift = first(values);
+        }
+        part.restart(columns, shift);
+        if !K::SHORT {
+            pass_all::<Self, WIDTH>(part, values);
+            let [count, sum, _] = part.totals::<SKIP>(columns, values.len());
+            part.restart(columns, shift + sum / count.max(1.0));
+        }
+    }
+
+    #[inline(always)]
+    fn joined(part: &MomentPart, columns: usize, len: usize) -> [f64; 4] {
+        let [count, sum, squares] = part.totals::<SKIP>(columns, len);
+        moments(count, part.shift[0], sum, squares)
+    }
+}
+
+impl MomentPart {
+    /// Forgets everything but that the first columns have this shift.
+    #[inline(always)]
+    fn restart(&mut self, columns: usize, shift: f64) {
+        self.shift[..columns].fill(shift);
+        self.sum[..columns].fill(0.0);
+        self.squares[..columns].fill(0.0);
+        self.skipped[..columns].fill(0);
+    }
+
+    /// The count and both sums of all columns of a batch of `len` elements.
+    #[inline(always)]
+    fn totals<const SKIP: bool>(&self, columns: usize, len: usize) -> [f64; 3] {
+        let skipped = match SKIP {
+            true => total(&self.skipped[..columns], |a, b| a + b),
+            false => 0,
+        };
+        let sum = total(&self.sum[..columns], |a, b| a + b);
+        let squares = total(&self.squares[..columns], |a, b| a + b);
+        [len as f64 - f64::from(skipped), sum, squares]
+    }
+}
+
+/// The cell of `count` values whose differences from `shift` and their squares have these sums.
+#[inline(always)]
+fn moments(count: f64, shift: f64, sum: f64, squares: f64) -> [f64; 4] {
+    let off = sum / count.max(1.0);
+    let (mean, rest) = two_sum(shift, off);
+    let exact = squares - sum * off;
+    // Squares beyond the range of f64 say so, unless an element was infinite itself.
+    let beyond = (squares == f64::INFINITY) & (sum.abs() < f64::INFINITY);
+    let least = if exact < 0.0 { 0.0 } else { exact };
+    [count, mean, rest, if beyond { squares } else { least }]
+}
+
+/// The first value that is not NaN; 0 for none.
+#[cold]
+fn first<K: Real>(values: &[K]) -> f64 {
+    let mut wide = values.iter().map(|x| x.wide());
+    wide.find(|x| !x.is_nan()).unwrap_or(0.0)
 }
 
 /// Whether any is NaN.

@@ -63,7 +63,7 @@ pub(super) trait Rule {
     /// The planes of the cells.
     type Store: Planes<Cell = Self::Cell>;
     /// What is known of one output element.
-    type Cell: Copy;
+    type Cell: Copy + Default;
     /// The type of the elements fed.
     type Elem: Copy + Default;
     /// What was seen of the columns of a batch.
@@ -74,6 +74,8 @@ pub(super) trait Rule {
     const READS: bool = true;
     /// Whether loops for wider instruction sets are worth their code.
     const WIDE: bool = true;
+    /// Whether columns join without a merge, so that rows along are taken as they are.
+    const JOINS: bool = false;
 
     /// A cell that `more` has joined.
     fn merge(have: Self::Cell, more: Self::Cell) -> Self::Cell;
@@ -86,6 +88,14 @@ pub(super) trait Rule {
     fn rows<const R: usize>(part: &mut Self::Part, rows: [&[Self::Elem]; R], columns: usize);
     /// A column of a part that every row of the batch has joined.
     fn close(part: &Self::Part, column: usize, batch: &Batch<'_, Self::Elem>) -> Self::Cell;
+
+    /// As [`Rule::open`], for elements that go to one cell, in so many columns.
+    fn start(_part: &mut Self::Part, _columns: usize, _values: &[Self::Elem]) {}
+    /// What all columns of a part give that was started and that `len` elements have joined; only
+    /// called where [`Rule::JOINS`].
+    fn joined(_part: &Self::Part, _columns: usize, _len: usize) -> Self::Cell {
+        Self::Cell::default()
+    }
 
     /// Notes that something was fed to the cells `at .. at + len`.
     #[inline(always)]
@@ -104,6 +114,47 @@ pub(super) fn take<R: Rule, const W: usize>(part: &mut R::Part, batch: &Batch<'_
     if R::READS {
         pass::<R>(part, &batch);
     }
+}
+
+/// The cell of some elements that are joined in `W` columns.
+#[inline(always)]
+pub(super) fn take_all<R: Rule, const W: usize>(part: &mut R::Part, values: &[R::Elem]) -> R::Cell {
+    R::start(part, W, values);
+    pass_all::<R, W>(part, values);
+    R::joined(part, W, values.len())
+}
+
+/// Joins some elements in `W` columns.
+#[inline(always)]
+pub(super) fn pass_all<R: Rule, const W: usize>(part: &mut R::Part, values: &[R::Elem]) {
+    let mut blocks = values.chunks_exact(BLOCK * W);
+    for block in &mut blocks {
+        let mut rows: [&[R::Elem]; BLOCK] = [&[]; BLOCK];
+        for (r, slot) in rows.iter_mut().enumerate() {
+            *slot = &block[r * W..][..W];
+        }
+        R::rows::<BLOCK>(part, rows, W);
+    }
+    let mut rows = blocks.remainder().chunks_exact(W);
+    for row in &mut rows {
+        R::rows::<1>(part, [row], W);
+    }
+    let rest = rows.remainder();
+    R::rows::<1>(part, [rest], rest.len());
+}
+
+/// The sum of some columns, a multiple of eight, in a fixed order.
+#[inline(always)]
+pub(super) fn total<T: Copy + Default>(columns: &[T], add: impl Fn(T, T) -> T) -> T {
+    let (first, rest) = columns.split_at(BLOCK);
+    let mut eight: [T; BLOCK] = list(|j| first[j]);
+    for more in rest.chunks_exact(BLOCK) {
+        for j in 0..BLOCK {
+            eight[j] = add(eight[j], more[j]);
+        }
+    }
+    let four: [T; 4] = list(|j| add(eight[j], eight[j + 4]));
+    add(add(four[0], four[2]), add(four[1], four[3]))
 }
 
 /// Joins every row of a batch.

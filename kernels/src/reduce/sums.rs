@@ -2,10 +2,11 @@
 //!
 //! Sums keep the rounding error of every addition beside the sum (Knuth's two-sum), in f64: it is
 //! free next to the memory traffic and makes the sum of 10^10 elements right to the last place.
-//! Elements of up to 32 bits are added eight at a time first: their sum has bits to spare in f64.
+//! Elements of up to 32 bits are added as they are within a batch: their sum has bits to spare in
+//! f64.
 
 use super::elements::Real;
-use super::rule::{Batch, Column, Rule, cut, list, tree};
+use super::rule::{Batch, Column, Rule, cut, list, total, tree};
 use super::state::{Means, Sums};
 use std::marker::PhantomData;
 
@@ -61,9 +62,17 @@ impl SumPart {
     }
 
     #[inline(always)]
-    fn open(&mut self, columns: usize) {
+    fn open<K: Real>(&mut self, columns: usize) {
         self.sum[..columns].fill(0.0);
-        self.error[..columns].fill(0.0);
+        if !K::SHORT {
+            self.error[..columns].fill(0.0);
+        }
+    }
+
+    #[inline(always)]
+    fn close<K: Real>(&self, column: usize) -> [f64; 2] {
+        let error = if K::SHORT { 0.0 } else { self.error[column] };
+        [self.sum[column], error]
     }
 
     /// Joins rows; what is skipped counts as 0.
@@ -74,9 +83,7 @@ impl SumPart {
         for j in 0..columns {
             let x: [f64; R] = list(|r| value(rows[r][j]));
             if K::SHORT {
-                let (sum, lost) = two_sum(sums[j], tree(x, |a, b| a + b));
-                sums[j] = sum;
-                errors[j] += lost;
+                sums[j] += tree(x, |a, b| a + b);
             } else {
                 let (mut sum, mut error) = (sums[j], errors[j]);
                 for x in x {
@@ -99,6 +106,7 @@ impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
     type Elem = K;
     type Cell = [f64; 2];
     type Part = SumPart;
+    const JOINS: bool = K::SHORT;
 
     #[inline(always)]
     fn merge(have: [f64; 2], more: [f64; 2]) -> [f64; 2] {
@@ -111,7 +119,7 @@ impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
 
     #[inline(always)]
     fn open(part: &mut SumPart, batch: &Batch<'_, K>) {
-        part.open(batch.columns);
+        part.open::<K>(batch.columns);
     }
 
     #[inline(always)]
@@ -121,7 +129,17 @@ impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
 
     #[inline(always)]
     fn close(part: &SumPart, column: usize, _: &Batch<'_, K>) -> [f64; 2] {
-        [part.sum[column], part.error[column]]
+        part.close::<K>(column)
+    }
+
+    #[inline(always)]
+    fn start(part: &mut SumPart, columns: usize, _: &[K]) {
+        part.open::<K>(columns);
+    }
+
+    #[inline(always)]
+    fn joined(part: &SumPart, columns: usize, _: usize) -> [f64; 2] {
+        [total(&part.sum[..columns], |a, b| a + b), 0.0]
     }
 }
 
@@ -129,6 +147,16 @@ impl<K: Real, const SKIP: bool> Rule for Sum<K, SKIP> {
 pub(super) struct MeanPart {
     sums: SumPart,
     skipped: Column<u32>,
+}
+
+impl MeanPart {
+    #[inline(always)]
+    fn open<K: Real, const SKIP: bool>(&mut self, columns: usize) {
+        self.sums.open::<K>(columns);
+        if SKIP {
+            self.skipped[..columns].fill(0);
+        }
+    }
 }
 
 /// Sum and count of floats.
@@ -139,6 +167,7 @@ impl<K: Real, const SKIP: bool> Rule for Mean<K, SKIP> {
     type Elem = K;
     type Cell = [f64; 3];
     type Part = MeanPart;
+    const JOINS: bool = K::SHORT;
 
     #[inline(always)]
     fn merge(have: [f64; 3], more: [f64; 3]) -> [f64; 3] {
@@ -154,17 +183,25 @@ impl<K: Real, const SKIP: bool> Rule for Mean<K, SKIP> {
 
     #[inline(always)]
     fn open(part: &mut MeanPart, batch: &Batch<'_, K>) {
-        part.sums.open(batch.columns);
-        if SKIP {
-            part.skipped[..batch.columns].fill(0);
-        }
+        part.open::<K, SKIP>(batch.columns);
     }
 
     #[inline(always)]
     fn rows<const R: usize>(part: &mut MeanPart, rows: [&[K]; R], columns: usize) {
-        part.sums.rows(rows, columns, |x| kept::<K, SKIP>(x, 0.0));
-        if SKIP {
-            tally(&mut part.skipped, rows, columns);
+        if !SKIP || !K::SHORT {
+            part.sums.rows(rows, columns, |x| kept::<K, SKIP>(x, 0.0));
+            if SKIP {
+                tally(&mut part.skipped, rows, columns);
+            }
+            return;
+        }
+        let rows = cut(rows, columns);
+        let (sums, counts) = (&mut part.sums.sum[..columns], &mut part.skipped[..columns]);
+        for j in 0..columns {
+            let x: [f64; R] = list(|r| kept::<K, true>(rows[r][j], 0.0));
+            let missing: [u32; R] = list(|r| u32::from(rows[r][j].missing()));
+            sums[j] += tree(x, |a, b| a + b);
+            counts[j] += tree(missing, |a, b| a + b);
         }
     }
 
@@ -172,7 +209,23 @@ impl<K: Real, const SKIP: bool> Rule for Mean<K, SKIP> {
     fn close(part: &MeanPart, column: usize, batch: &Batch<'_, K>) -> [f64; 3] {
         let skipped = if SKIP { part.skipped[column] } else { 0 };
         let count = batch.count(column) as f64 - f64::from(skipped);
-        [part.sums.sum[column], part.sums.error[column], count]
+        let [sum, error] = part.sums.close::<K>(column);
+        [sum, error, count]
+    }
+
+    #[inline(always)]
+    fn start(part: &mut MeanPart, columns: usize, _: &[K]) {
+        part.open::<K, SKIP>(columns);
+    }
+
+    #[inline(always)]
+    fn joined(part: &MeanPart, columns: usize, len: usize) -> [f64; 3] {
+        let sum = total(&part.sums.sum[..columns], |a, b| a + b);
+        let skipped = match SKIP {
+            true => total(&part.skipped[..columns], |a, b| a + b),
+            false => 0,
+        };
+        [sum, 0.0, len as f64 - f64::from(skipped)]
     }
 }
 
