@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
+use tilewise::kernels::Isa;
 use tilewise::kernels::reduce::{Rows, State};
 use tilewise::{DType, ReduceKind, Reduction, Scalar};
 
@@ -188,6 +189,92 @@ fn a_state_allocates_what_it_says() {
                 have,
                 "{name} of {dtype}"
             );
+        }
+    }
+}
+
+/// What a loop in f64 says of some values; NaN is left out.
+fn by_loop(kind: ReduceKind, values: &[f32]) -> f64 {
+    let kept: Vec<f64> = values
+        .iter()
+        .filter(|x| !x.is_nan())
+        .map(|&x| f64::from(x))
+        .collect();
+    let n = kept.len() as f64;
+    let mean = kept.iter().sum::<f64>() / n;
+    match kind {
+        ReduceKind::Sum => kept.iter().sum(),
+        ReduceKind::Mean => mean,
+        ReduceKind::Std => (kept.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt(),
+        _ if kept.is_empty() => f64::NAN,
+        _ => kept.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    }
+}
+
+#[test]
+fn rows_of_any_length_give_what_a_loop_gives_on_every_instruction_set() {
+    const ROWS: usize = 19;
+    let value = |row: usize, i: usize| {
+        let x = ((i * 7919 + row * 104_729) % 1009) as f32;
+        match row {
+            3 => f32::NAN,
+            4 if i < 2100 => f32::NAN,
+            5 if i % 3 == 0 => f32::NAN,
+            6 => 1e6 + (x - 500.0) / 16.0,
+            7 => (x - 500.0) * 1e30,
+            _ => x - 300.0,
+        }
+    };
+    // Shorter and longer than what is joined at once, by one and by many.
+    for len in [49, 64, 255, 512, 2047, 2048, 2049, 5000, 32_768, 40_001] {
+        let data: Vec<f32> = (0..ROWS * len).map(|at| value(at / len, at % len)).collect();
+        let starts: Vec<usize> = (0..ROWS).map(|row| row * len).collect();
+        for (kind, skipna) in [
+            (ReduceKind::Sum, true),
+            (ReduceKind::Mean, false),
+            (ReduceKind::Mean, true),
+            (ReduceKind::Std, false),
+            (ReduceKind::Std, true),
+            (ReduceKind::Max, false),
+            (ReduceKind::Max, true),
+        ] {
+            // Cells in the order of the rows, and against it.
+            for cells in [(0..ROWS).collect::<Vec<_>>(), (0..ROWS).rev().collect()] {
+                let fed = |isa| {
+                    let reduction = Reduction::new(kind).skipna(skipna);
+                    let mut state = State::with_isa(reduction, DType::F32, ROWS, isa).unwrap();
+                    state.feed_along(&Rows {
+                        values: bytemuck::cast_slice(&data),
+                        starts: &starts,
+                        len,
+                        cells: &cells,
+                        indices: &[0; ROWS],
+                        index_step: 1,
+                    });
+                    let mut out = vec![0f32; ROWS];
+                    state.finish(bytemuck::cast_slice_mut(&mut out), 0..ROWS);
+                    out
+                };
+                let got = fed(Isa::detect());
+                for isa in [Isa::Baseline, Isa::Avx2, Isa::Avx512] {
+                    let again = fed(isa);
+                    let same = got.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{kind:?} of {len} with {isa:?}: {again:?}, not {got:?}");
+                }
+                for (row, &cell) in cells.iter().enumerate() {
+                    let values = &data[row * len..][..len];
+                    let whole = skipna || values.iter().all(|x| !x.is_nan());
+                    let want = if whole { by_loop(kind, values) } else { f64::NAN };
+                    let got = f64::from(got[cell]);
+                    let same = got.is_nan() && want.is_nan()
+                        || got == want
+                        || (got - want).abs() <= 1e-7 * want.abs();
+                    assert!(
+                        same,
+                        "{kind:?}, row {row} of {len}, skipna {skipna}: {got}, not {want}"
+                    );
+                }
+            }
         }
     }
 }

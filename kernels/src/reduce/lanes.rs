@@ -2,8 +2,8 @@
 //!
 //! Rows across are taken as they lie, a stretch of columns at a time. A row along is cut into
 //! short rows that follow each other, so that it is a batch as well; what its columns hold is
-//! joined as a tree, for several rows at once. Short rows along are turned first, so that each is
-//! a column.
+//! joined as a tree, for several rows at once. Where columns join without a merge, such a batch is
+//! one cell at once. Short rows along are turned first, so that each is a column.
 
 use super::planes::{Planes, Room, View};
 use super::rule::{Batch, COLUMNS, ROWS, Rule, take, take_all};

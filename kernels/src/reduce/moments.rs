@@ -3,8 +3,11 @@
 //! The columns of a batch are summed, as are their squares, after their first element was
 //! subtracted; batches join by Chan's formula. That first element is one of at most 64, so its
 //! square is at most 64 times their squared differences from their mean, and the digits that the
-//! subtraction of the one from the other can lose are bounded by that. Means keep what their
-//! rounding lost, so that the variance is as good for values far from zero as for values around it.
+//! subtraction of the one from the other can lose are bounded by that. Along a row all columns
+//! share the first element of at most 4096, so that they join by additions; that loses 12 of the 53
+//! bits at most, which elements of up to 32 bits have to spare, and others are shifted by their
+//! mean. Means keep what their rounding lost, so that the variance is as good for values far from
+//! zero as for values around it.
 
 use super::elements::Real;
 use super::lanes::WIDTH;

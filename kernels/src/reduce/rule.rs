@@ -16,7 +16,7 @@ pub(super) const BLOCK: usize = 8;
 pub(super) const ROWS: usize = 64;
 
 /// Most columns of a batch.
-pub(super) const COLUMNS: usize = 512;
+pub(super) const COLUMNS: usize = 1024;
 
 /// What is kept of every column: a little longer than needed, so that the same columns of several
 /// lists do not meet in one set of the cache.
