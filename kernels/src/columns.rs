@@ -130,6 +130,17 @@ impl<'a, T> Columns<'a, T> {
         let contiguous = self.inner == 1 && (self.len_step == 1 || self.len <= 1);
         contiguous.then(|| &self.values[o * self.outer_step..][..self.len])
     }
+
+    /// All elements, where the column `first` begins in them, and how far columns are apart, where
+    /// columns are contiguous and there are `count` from `first` on.
+    ///
+    /// # Panics
+    /// When that is not so.
+    pub(crate) fn lanes_from(&self, first: usize, count: usize) -> (&'a [T], usize, usize) {
+        assert!(self.inner == 1 && (self.len_step == 1 || self.len <= 1));
+        assert!(first + count <= self.outer, "columns {first} and {count} more");
+        (self.values, first * self.outer_step, self.outer_step)
+    }
 }
 
 // SAFETY: the columns are the only way to their elements, as a `&mut [T]` is.

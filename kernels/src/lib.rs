@@ -20,6 +20,7 @@ mod stencil;
 pub mod stream;
 mod strided;
 mod transpose;
+mod turned;
 pub mod window;
 
 pub use cast::{cast_kernel, cast_wgsl};

@@ -60,17 +60,44 @@ fn blocks<const N: usize>(
         return (0, 0);
     }
     let (rows, columns) = (rows / edge * edge, width / edge * edge);
+    // SAFETY: AVX2 was found. Elements `start + i + step * j` for `i` below `rows` and `j` below
+    // `columns` were found to lie in `from`; `to` has as many rows of `width`.
+    unsafe {
+        sweep::<N>(
+            from.as_ptr(),
+            start,
+            step,
+            to.as_mut_ptr(),
+            width,
+            (rows, columns),
+        )
+    };
+    (rows, columns)
+}
+
+/// Moves blocks of `rows` and `columns` of `to`, multiples of a block's edge.
+///
+/// # Safety
+/// The machine has AVX2. From `from`, elements `start + i + step * j` can be read, and to `to`,
+/// elements `i * width + j` written, for all `i` below `rows` and `j` below `columns`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn sweep<const N: usize>(
+    from: *const [u8; N],
+    start: usize,
+    step: isize,
+    to: *mut [u8; N],
+    width: usize,
+    (rows, columns): (usize, usize),
+) {
+    let edge = if N == 4 { 8 } else { 4 };
     for column in (0..columns).step_by(edge) {
         let first = start.wrapping_add_signed(step * column as isize);
         for row in (0..rows).step_by(edge) {
-            // SAFETY: AVX2 was found. The block's elements are `first + row + i + step * j` for `i`
-            // and `j` below `edge`, and for all rows and columns these were found to lie in `from`;
-            // rows `row..row + edge` and columns `column..column + edge` lie in `to`.
+            // SAFETY: the block's elements are `first + row + i + step * j` for `i` and `j` below
+            // `edge`; rows `row..row + edge` and columns `column..column + edge` are within.
             unsafe {
-                let (from, to) = (
-                    from.as_ptr().add(first + row),
-                    to.as_mut_ptr().add(row * width + column),
-                );
+                let (from, to) = (from.add(first + row), to.add(row * width + column));
                 match N {
                     4 => eight(from.cast(), step, to.cast(), width),
                     _ => four(from.cast(), step, to.cast(), width),
@@ -78,7 +105,6 @@ fn blocks<const N: usize>(
             }
         }
     }
-    (rows, columns)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -104,27 +130,21 @@ unsafe fn eight(from: *const f32, step: isize, to: *mut f32, width: usize) {
     use std::arch::x86_64::*;
     // SAFETY: the caller's promise; the loads and stores ask for no alignment.
     unsafe {
-        let r = [0, 1, 2, 3, 4, 5, 6, 7].map(|k| _mm256_loadu_ps(from.offset(k * step)));
-        let pairs = |i: usize| {
-            (
-                _mm256_unpacklo_ps(r[i], r[i + 1]),
-                _mm256_unpackhi_ps(r[i], r[i + 1]),
-            )
+        // Halves of rows four apart make a vector, so that no halves change places afterwards.
+        let half = |k: isize, part: usize| {
+            let (near, far) = (from.offset(k * step), from.offset((k + 4) * step));
+            let near = _mm256_castps128_ps256(_mm_loadu_ps(near.add(part)));
+            _mm256_insertf128_ps::<1>(near, _mm_loadu_ps(far.add(part)))
         };
-        let fours = |i: usize| {
-            let ((a, b), (c, d)) = (pairs(i), pairs(i + 2));
-            [
-                _mm256_shuffle_ps::<0x44>(a, c),
-                _mm256_shuffle_ps::<0xee>(a, c),
-                _mm256_shuffle_ps::<0x44>(b, d),
-                _mm256_shuffle_ps::<0xee>(b, d),
-            ]
-        };
-        let (low, high) = (fours(0), fours(4));
-        for k in 0..4 {
-            let (near, far) = (to.add(k * width), to.add((k + 4) * width));
-            _mm256_storeu_ps(near, _mm256_permute2f128_ps::<0x20>(low[k], high[k]));
-            _mm256_storeu_ps(far, _mm256_permute2f128_ps::<0x31>(low[k], high[k]));
+        for part in [0, 4] {
+            let r = [0, 1, 2, 3].map(|k| half(k, part));
+            let (a, b) = (_mm256_unpacklo_ps(r[0], r[1]), _mm256_unpackhi_ps(r[0], r[1]));
+            let (c, d) = (_mm256_unpacklo_ps(r[2], r[3]), _mm256_unpackhi_ps(r[2], r[3]));
+            let to = to.add(part * width);
+            _mm256_storeu_ps(to, _mm256_shuffle_ps::<0x44>(a, c));
+            _mm256_storeu_ps(to.add(width), _mm256_shuffle_ps::<0xee>(a, c));
+            _mm256_storeu_ps(to.add(2 * width), _mm256_shuffle_ps::<0x44>(b, d));
+            _mm256_storeu_ps(to.add(3 * width), _mm256_shuffle_ps::<0xee>(b, d));
         }
     }
 }

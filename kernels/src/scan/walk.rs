@@ -4,12 +4,17 @@
 use super::rules::Rule;
 use super::{Carry, ScanFn};
 use crate::stream::{STREAMS, settle, stream};
+use crate::turned::{following, gather, scatter, turns};
 use crate::{Columns, ColumnsMut, Element, Isa};
 
 /// Neighbours whose states are held at once.
 const PANEL: usize = 1024;
-/// Lanes that are scanned side by side.
+/// Lanes that are scanned side by side where they are not turned.
 const LANES: usize = 8;
+/// Lanes that are turned into rows of neighbours together.
+const TURNED: usize = 16;
+/// Places of lanes that are turned at once.
+const SPAN: usize = 256;
 
 /// Results that are streamed together, so that memory works while the next are computed.
 const STRIP: usize = 256;
@@ -28,8 +33,13 @@ fn run<R: Rule>(
     if outer == 0 || len == 0 || inner == 0 {
         return;
     }
-    let mut first = 0;
+    let streams = STREAMS && outer * len * inner * size_of::<Stored<R::Out>>() >= LARGE;
     if from.lane(0).is_some() && out.lane(0).is_some() {
+        let mut first = 0;
+        if turns(size_of::<Stored<R::In>>()) && turns(size_of::<Stored<R::Out>>()) {
+            first = outer / TURNED * TURNED;
+            turned::<R>(&from, &mut out, carry, first, streams);
+        }
         while first + LANES <= outer {
             lanes::<R, LANES>(&from, &mut out, carry, first);
             first += LANES;
@@ -37,9 +47,11 @@ fn run<R: Rule>(
         for o in first..outer {
             lanes::<R, 1>(&from, &mut out, carry, o);
         }
+        if streams {
+            settle();
+        }
         return;
     }
-    let streams = STREAMS && outer * len * inner * size_of::<Stored<R::Out>>() >= LARGE;
     let mut strip = [Stored::<R::Out>::default(); STRIP];
     let mut one = [R::START.0; PANEL];
     let mut two = [R::START.1; PANEL];
@@ -91,6 +103,44 @@ fn steps<R: Rule>(x: &[Stored<R::In>], y: &mut [Stored<R::Out>], one: &mut [R::W
     let (y, one, two) = (&mut y[..count], &mut one[..count], &mut two[..count]);
     for j in 0..count {
         y[j] = R::step(&mut one[j], &mut two[j], R::In::load(x[j])).store();
+    }
+}
+
+/// The first `count` lanes, a multiple of those that are turned together.
+#[inline(always)]
+fn turned<R: Rule>(
+    from: &Columns<'_, Stored<R::In>>,
+    out: &mut ColumnsMut<'_, Stored<R::Out>>,
+    carry: &mut Carry<'_>,
+    count: usize,
+    streams: bool,
+) {
+    let mut x = [[Stored::<R::In>::default(); TURNED]; SPAN];
+    let mut y = [[Stored::<R::Out>::default(); TURNED]; SPAN];
+    let mut flat = [[Stored::<R::Out>::default(); TURNED]; SPAN];
+    // Spans of about the same length.
+    let span = from.len().div_ceil(from.len().div_ceil(SPAN));
+    let span = span.next_multiple_of(8).min(SPAN);
+    for o in (0..count).step_by(TURNED) {
+        let mut one = [R::START.0; TURNED];
+        let mut two = [R::START.1; TURNED];
+        for l in 0..TURNED {
+            receive::<R>(&mut one[l..=l], &mut two[l..=l], carry, o + l, 0);
+        }
+        for start in (0..from.len()).step_by(span) {
+            let rows = start..(start + span).min(from.len());
+            let (x, y) = (&mut x[..rows.len()], &mut y[..rows.len()]);
+            let ahead = following(from, o, TURNED, rows.clone());
+            gather(from, o, TURNED, rows, bytemuck::cast_slice_mut(x));
+            for (x, y) in x.iter().zip(&mut *y) {
+                steps::<R>(x, y, &mut one, &mut two);
+            }
+            let (y, flat) = (bytemuck::cast_slice(y), bytemuck::cast_slice_mut(&mut flat));
+            scatter(y, TURNED, out, (o, start), flat, streams, ahead);
+        }
+        for l in 0..TURNED {
+            hand_on::<R>(&one[l..=l], &two[l..=l], carry, o + l, 0);
+        }
     }
 }
 

@@ -4,74 +4,97 @@ use super::stage::WIDE;
 use bytemuck::{Pod, Zeroable};
 use std::ops::Range;
 
-/// Bytes of states and rows that should stay in a second-level cache.
+/// Bytes of rows that should stay in a second-level cache.
 const CACHE: usize = 400 << 10;
+/// Lanes in place whose states are held at once: enough for results to be streamed in long runs.
+const PART: usize = 256;
 /// Lanes that are gathered together.
-const GATHERED: usize = 16;
-/// Rows of results that are handed on together.
-pub(super) const ROWS: usize = 32;
+const GATHERED: usize = 64;
+/// Rows that are gathered, and rows of results that are handed on together.
+const TURNED: usize = 64;
+/// Rows of wide results that are handed on together.
+const ROWS: usize = 32;
 
-/// How many lanes go together, and how many rows of them a piece has at most.
+/// How many lanes go together, and how many rows of them there are at a time.
 pub(super) struct Layout {
+    /// Lanes of a group.
     pub lanes: usize,
+    /// Lanes of a part of a group, whose states are held at once; at most 64 parts.
+    pub part: usize,
+    /// Rows of a piece at most.
     pub rows: usize,
+    /// Places along the axis whose rows are staged together; whole pieces.
+    pub span: usize,
+    /// Staged rows, with those of the piece before.
+    pub staged_rows: usize,
+    /// Rows of results that are handed on together.
+    pub out_rows: usize,
     value: usize,
     word: usize,
     planes: usize,
 }
 
 impl Layout {
-    /// For windows of `len` over `rows`; a value and a word of a state have so many bytes.
+    /// For windows of `len` over `rows`; a value and a word of a state have so many bytes. Rows are
+    /// staged unless they are `native`.
     pub fn new(
         len: usize,
         rows: usize,
-        outer: usize,
-        inner: usize,
+        (outer, inner): (usize, usize),
         value: usize,
         word: usize,
         pair: bool,
+        native: bool,
     ) -> Layout {
-        let rows = len.min(rows);
         let planes = 1 + usize::from(pair);
-        let lanes = if inner >= WIDE {
-            let per_lane = rows.max(1).saturating_mul(2 * value + word * planes + 4);
-            (CACHE / per_lane / 64 * 64).clamp(128, 2048).min(inner)
+        let wide = inner >= WIDE;
+        let (near, all) = (len.min(rows).max(1), rows);
+        let states = near.saturating_mul(word * planes);
+        let (lanes, part, span) = if native {
+            let lanes = (CACHE / near.saturating_mul(2 * value) / 64 * 64).clamp(128, 2048);
+            (lanes, PART, len)
+        } else if wide {
+            let per_lane = states.saturating_add(near.saturating_mul(2 * value + 4));
+            let lanes = (CACHE / per_lane / 64 * 64).clamp(128, 2048);
+            (lanes, lanes, len)
         } else {
-            GATHERED.min(outer * inner)
+            let pieces = (TURNED / len).max(1);
+            (GATHERED, GATHERED, len.saturating_mul(pieces))
         };
+        let lanes = lanes.min(if wide { inner } else { inner * outer });
         Layout {
             lanes,
-            rows,
+            part: part.min(lanes),
+            rows: len.min(all),
+            span,
+            staged_rows: if native {
+                0
+            } else {
+                len.saturating_add(span).min(all)
+            },
+            out_rows: if wide { ROWS } else { TURNED },
             value,
             word,
             planes,
         }
     }
 
-    /// Words of all buffers; rows of elements and of results are held where they are staged.
-    pub fn words(&self, stage_in: bool, stage_out: bool) -> usize {
+    /// Words of all buffers.
+    pub fn words(&self) -> usize {
         let states = [self.rows, 1, 1].into_iter().map(|rows| {
             let second = if self.planes == 2 { rows } else { 1 };
-            padded(rows * self.lanes * self.word)
-                + padded(second * self.lanes * self.word)
-                + padded(rows * self.lanes * 4)
+            padded(rows * self.part * self.word)
+                + padded(second * self.part * self.word)
+                + padded(rows * self.part * 4)
         });
-        let elements = if stage_in {
-            2 * padded(self.rows * self.lanes * self.value)
-        } else {
-            0
-        };
-        let results = if stage_out {
-            padded(ROWS * self.lanes * 8)
-        } else {
-            0
-        };
+        let elements = padded(self.staged_rows * self.lanes * self.value);
+        let results = padded(self.out_rows * self.lanes * 8);
         states.sum::<usize>() + elements + results
     }
 
-    /// Bytes that casting lanes from a type of `stored` bytes takes beside.
+    /// Bytes that casting lanes from a type of `stored` bytes, and turning results, takes beside.
     pub fn cast_bytes(&self, stored: usize) -> usize {
-        self.lanes * (self.rows * stored + ROWS * 8)
+        self.lanes * (self.staged_rows * stored + self.out_rows * 16)
     }
 }
 
@@ -122,18 +145,6 @@ pub(super) struct Row<'a, W> {
     pub one: &'a [W],
     pub two: &'a [W],
     pub n: &'a [i32],
-}
-
-impl<W> Row<'_, W> {
-    /// Those lanes of it.
-    #[inline(always)]
-    pub fn part(&self, lanes: Range<usize>) -> Row<'_, W> {
-        Row {
-            one: &self.one[lanes.clone()],
-            two: &self.two[lanes.clone()],
-            n: &self.n[lanes],
-        }
-    }
 }
 
 impl<'a, W: Pod> States<'a, W> {

@@ -117,9 +117,9 @@ impl Window {
             _ => (8, false),
         };
         let value = if dtype == DType::F32 { 4 } else { 8 };
-        let layout = Layout::new(self.len, rows, outer, inner, value, word, pair);
         let native = inner >= WIDE && matches!(dtype, DType::F32 | DType::F64);
-        layout.words(!native, true) * 8 + layout.cast_bytes(dtype.size())
+        let layout = Layout::new(self.len, rows, (outer, inner), value, word, pair, native);
+        layout.words() * 8 + layout.cast_bytes(dtype.size())
     }
 
     /// Computes columns of results from columns of elements. The first row of `from` has the index

@@ -88,13 +88,19 @@ pub(super) fn emit<R: Rule<K>, K: Real, const CAREFUL: bool, const PUSH: bool>(
 ) {
     let count = out.len();
     let x = if PUSH { &x[..count] } else { x };
+    if !CAREFUL && n + older_n < least {
+        if PUSH {
+            take::<R, K, CAREFUL>(x, n, states);
+        }
+        out.fill(R::Out::NAN);
+        return;
+    }
     let (one, two, counts) = (
         &mut states.one[..count],
         &mut states.two[..count],
         &mut states.n[..count],
     );
     let (old_one, old_two, old_n) = (&older.one[..count], &older.two[..count], &older.n[..count]);
-    let enough = n + older_n >= least;
     for j in 0..count {
         let mut state = (one[j], if R::PAIR { two[j] } else { R::EMPTY.1 });
         let mut c = counts[j];
@@ -114,7 +120,7 @@ pub(super) fn emit<R: Rule<K>, K: Real, const CAREFUL: bool, const PUSH: bool>(
         };
         let old = (old_one[j], if R::PAIR { old_two[j] } else { R::EMPTY.1 });
         let value = R::finish(R::merge(old, na, state, nb), na + nb, ddof);
-        let enough = if CAREFUL { na + nb >= least } else { enough };
+        let enough = !CAREFUL || na + nb >= least;
         out[j] = if enough { value } else { R::Out::NAN };
     }
 }

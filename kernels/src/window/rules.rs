@@ -149,7 +149,11 @@ impl<K: Real, const ROOT: bool> Rule<K> for Spread<ROOT> {
     #[inline(always)]
     fn finish((_, squares): (f64, f64), n: f64, ddof: f64) -> K {
         let free = n - ddof;
-        let variance = if free > 0.0 { squares / free } else { f64::NAN };
+        let variance = match (free > 0.0, K::DOUBLE) {
+            (false, _) => f64::NAN,
+            (true, true) => squares / free,
+            (true, false) => squares * (1.0 / free),
+        };
         K::narrow(if ROOT { variance.sqrt() } else { variance })
     }
 }

@@ -4,6 +4,8 @@
 //! into rows of neighbouring lanes, and cast on the way.
 
 use super::rules::Real;
+use crate::stream::prefetch;
+use crate::turned::{following, gather, scatter, turns};
 use crate::{Columns, ColumnsMut, Element, Isa, StripFn, cast_kernel};
 use std::ops::Range;
 
@@ -98,6 +100,15 @@ impl<T: Element, K: Real> Source<K> for Input<'_, T, K> {
             self.raw.resize(total, T::Stored::default());
             &mut self.raw
         };
+        if self.columns.lane(0).is_some() && turns(size_of::<T::Stored>()) {
+            let ahead = following(&self.columns, lanes.start, count, rows.clone());
+            (0..count).for_each(|lane| prefetch(ahead(lane)));
+            gather(&self.columns, lanes.start, count, rows, raw);
+            if !same {
+                cast(&self.raw, out);
+            }
+            return;
+        }
         for l in 0..count {
             let (o, j) = ((lanes.start + l) / inner, (lanes.start + l) % inner);
             let slots = raw[l..].iter_mut().step_by(count);
@@ -123,6 +134,7 @@ pub(super) struct Output<'a, U: Element, O> {
     columns: ColumnsMut<'a, U::Stored>,
     cast: StripFn,
     raw: Vec<U::Stored>,
+    flat: Vec<U::Stored>,
     same: bool,
     from: std::marker::PhantomData<O>,
 }
@@ -134,6 +146,7 @@ impl<'a, U: Element, O: Real> Output<'a, U, O> {
             columns,
             cast: cast_kernel(O::DTYPE, U::DTYPE, isa),
             raw: Vec::new(),
+            flat: Vec::new(),
             from: std::marker::PhantomData,
         }
     }
@@ -169,6 +182,13 @@ impl<U: Element, O: Real> Sink<O> for Output<'_, U, O> {
             (self.cast)(&[bytemuck::cast_slice(rows)], target);
             &self.raw
         };
+        if self.columns.lane(0).is_some() && turns(size_of::<U::Stored>()) {
+            self.flat.resize(raw.len(), U::Stored::default());
+            let (columns, flat) = (&mut self.columns, &mut self.flat[..]);
+            // Runs are too short for streaming to pay.
+            scatter(raw, count, columns, (lanes.start, first), flat, false, |_| &[]);
+            return;
+        }
         for l in 0..count {
             let (o, j) = ((lanes.start + l) / inner, (lanes.start + l) % inner);
             let values = raw[l..].iter().step_by(count);
