@@ -53,9 +53,10 @@ pub(crate) fn choose(hint: &Chunks, target: usize, limit: usize) -> Chunks {
     Chunks::new(axes.collect())
 }
 
-/// A grid that leaves folded axes whole and cuts the kept ones, the outermost first, into at least
-/// `parts` blocks of rows worth reading; `None` where they are too few. Each block's states are
-/// small and done with at once, which suits data that any part of can be read as fast.
+/// A grid that leaves folded axes whole and cuts the kept ones, the outermost first, into about
+/// `parts` blocks of rows worth reading; `None` where fewer than half of them come about, as
+/// lengths are rounded. Each block's states are small and done with at once, which suits data
+/// that any part of can be read as fast.
 pub(crate) fn across(shape: &[usize], folded: &[bool], parts: usize) -> Option<Chunks> {
     let mut extents = shape.to_vec();
     let mut have = 1;
@@ -65,7 +66,7 @@ pub(crate) fn across(shape: &[usize], folded: &[bool], parts: usize) -> Option<C
         extents[axis] = shape[axis].div_ceil(pieces).max(1);
         have *= shape[axis].div_ceil(extents[axis]);
     }
-    (have >= parts).then(|| Chunks::regular(shape, &extents))
+    (2 * have >= parts).then(|| Chunks::regular(shape, &extents))
 }
 
 /// Extents of blocks that follow `chunks` and hold about `target` bytes where chunks are smaller,
@@ -143,12 +144,14 @@ mod tests {
 
     #[test]
     fn kept_axes_are_cut_around_whole_folded_ones() {
+        let grid = across(&[363, 361, 512], &[true, false, false], 67).unwrap();
+        assert_eq!(format!("{grid:?}"), "[363, 361/6, 512]");
         let across = |shape: &[usize], folded: &[bool]| across(shape, folded, 16);
         let grid = across(&[300, 361, 512], &[true, false, false]).unwrap();
         assert_eq!(format!("{grid:?}"), "[300, 361/23, 512]");
         let grid = across(&[4, 300, 10_000], &[false, true, false]).unwrap();
         assert_eq!(format!("{grid:?}"), "[4/1, 300, 10000/2500]");
-        assert_eq!(across(&[300, 9, 100], &[true, false, false]), None);
+        assert_eq!(across(&[300, 7, 100], &[true, false, false]), None);
         assert_eq!(across(&[300], &[true]), None);
         assert_eq!(across(&[0, 64], &[true, false]), None);
     }
