@@ -219,7 +219,7 @@ fn rows_of_any_length_give_what_a_loop_gives_on_every_instruction_set() {
         match row {
             3 => f32::NAN,
             4 if i < 2100 => f32::NAN,
-            5 if i % 3 == 0 => f32::NAN,
+            5 if i.is_multiple_of(3) => f32::NAN,
             6 => 1e6 + (x - 500.0) / 16.0,
             7 => (x - 500.0) * 1e30,
             _ => x - 300.0,

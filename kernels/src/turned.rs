@@ -106,9 +106,9 @@ mod tests {
         let number = |i: usize, lane: usize| {
             let x = (i * LANES + lane).wrapping_mul(2_654_435_761) >> 7 & 1023;
             from(match x {
-                0..4 if lane % 3 == 0 => f64::NAN,
-                4 if lane % 5 == 0 => f64::NEG_INFINITY,
-                5 if lane % 7 == 0 => f64::INFINITY,
+                0..4 if lane.is_multiple_of(3) => f64::NAN,
+                4 if lane.is_multiple_of(5) => f64::NEG_INFINITY,
+                5 if lane.is_multiple_of(7) => f64::INFINITY,
                 6..20 => -0.0,
                 x => x as f64 / 7.0 - 60.0,
             })
