@@ -91,7 +91,7 @@ fn run<F: Map<Args>, Args: Load>(args: &[&[u8]], out: &mut [u8]) {
     let out: &mut [<F::Out as Element>::Stored] = bytemuck::cast_slice_mut(out);
     if !F::HAS_EASY {
         let strips = Args::open(args, 0, out.len());
-        return each(&strips, out, F::at);
+        return each::<F, Args, false>(&strips, out);
     }
     for (block, out) in out.chunks_mut(LOOK).enumerate() {
         let strips = Args::open(args, block * LOOK, out.len());
@@ -100,19 +100,24 @@ fn run<F: Map<Args>, Args: Load>(args: &[&[u8]], out: &mut [u8]) {
             rare |= u32::from(!F::is_easy(Args::get(&strips, i)));
         }
         if rare == 0 {
-            each(&strips, out, F::easy);
+            each::<F, Args, true>(&strips, out);
         } else {
-            each(&strips, out, F::at);
+            each::<F, Args, false>(&strips, out);
         }
     }
 }
 
-/// Sets every element of `out`, of as many as the strips were opened for.
+/// Sets every element of `out`, of as many as the strips were opened for. The function is no
+/// parameter: a long one would be called element by element.
 #[inline(always)]
 #[allow(clippy::needless_range_loop)] // an iterator leaves a check in the loop, and a scalar tail
-fn each<Args: Load, T: Element>(strips: &Args::Strips<'_>, out: &mut [T::Stored], of: impl Fn(Args) -> T) {
+fn each<F: Map<Args>, Args: Load, const EASY: bool>(
+    strips: &Args::Strips<'_>,
+    out: &mut [<F::Out as Element>::Stored],
+) {
     for i in 0..out.len() {
-        out[i] = of(Args::get(strips, i)).store();
+        let args = Args::get(strips, i);
+        out[i] = if EASY { F::easy(args) } else { F::at(args) }.store();
     }
 }
 
