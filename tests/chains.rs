@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use tilewise::Array;
-use tilewise::session::{Config, DeviceChoice, Session};
+use tilewise::session::{Config, DeviceChoice, Session, s};
 
 /// One value of a tree: of earlier values.
 #[derive(Clone, Copy, Debug)]
@@ -122,5 +122,57 @@ fn random_sums_give_the_bits_of_their_ops() {
                 );
             }
         }
+    }
+}
+
+/// Planes of so many long rows that they are taken some at a time.
+#[test]
+fn a_stencil_over_planes_gives_every_row() {
+    let shape = [5, 203, 300];
+    let values = input(11, shape.iter().product());
+    let session = Session::new(Config {
+        device: DeviceChoice::Cpu,
+        threads: Some(1),
+        ..Config::default()
+    })
+    .unwrap();
+    let x = Array::from_vec(&shape, values.clone()).unwrap();
+    let part = |shifts: [isize; 3]| {
+        let inner: Vec<_> = (0..3)
+            .map(|axis| {
+                let (from, to) = (1 + shifts[axis], shape[axis] as isize - 1 + shifts[axis]);
+                s(Some(from), Some(to), None)
+            })
+            .collect();
+        x.slice(&inner).unwrap()
+    };
+    let sides = [
+        [-1, 0, 0],
+        [1, 0, 0],
+        [0, -1, 0],
+        [0, 1, 0],
+        [0, 0, -1],
+        [0, 0, 1],
+    ];
+    let mut sum = part(sides[0]);
+    for side in &sides[1..] {
+        sum = (&sum + &part(*side)).unwrap();
+    }
+    let laplacian = (&sum - &(&part([0, 0, 0]) * 6.0).unwrap()).unwrap();
+    let got = session.compute::<f32>(&laplacian).unwrap();
+    let at = |i: [usize; 3], shift: [isize; 3]| {
+        let place = |axis: usize| i[axis].wrapping_add_signed(1 + shift[axis]);
+        values[(place(0) * shape[1] + place(1)) * shape[2] + place(2)]
+    };
+    for (i, &got) in got.indexed_iter() {
+        let i = [i[0], i[1], i[2]];
+        let sum = sides[1..]
+            .iter()
+            .fold(at(i, sides[0]), |sum, &side| sum + at(i, side));
+        let want = sum - 6.0 * at(i, [0; 3]);
+        assert!(
+            got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan()),
+            "{i:?}"
+        );
     }
 }

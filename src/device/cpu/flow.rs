@@ -106,25 +106,44 @@ pub(super) fn run(
     };
     let inner = space.inner();
     let mut at = vec![0; inner];
-    loop {
-        flow.enter(store, &at);
-        flow.row();
-        let mut dim = inner;
+    let rows = inner.checked_sub(1).map_or(1, |dim| space.extents[dim]);
+    for from in (0..rows).step_by(tape.sweep) {
+        let to = (from + tape.sweep).min(rows);
+        if let Some(row) = at.last_mut() {
+            *row = from;
+        }
         loop {
-            if dim == 0 {
-                if tape.stored.iter().any(|s| s.streamed) {
-                    settle();
-                }
-                return;
-            }
-            dim -= 1;
-            at[dim] += 1;
-            if at[dim] < space.extents[dim] {
+            flow.enter(store, &at);
+            flow.row();
+            if !advance(&mut at, &space.extents, from..to) {
                 break;
             }
-            at[dim] = 0;
         }
     }
+    if tape.stored.iter().any(|s| s.streamed) {
+        settle();
+    }
+}
+
+/// Goes to the next row; rows are those of a sweep. After the last it goes back to the first and
+/// tells `false`.
+fn advance(at: &mut [usize], extents: &[usize], rows: Range<usize>) -> bool {
+    let Some((row, outer)) = at.split_last_mut() else {
+        return false;
+    };
+    *row += 1;
+    if *row < rows.end {
+        return true;
+    }
+    *row = rows.start;
+    for (index, &extent) in outer.iter_mut().zip(extents).rev() {
+        *index += 1;
+        if *index < extent {
+            return true;
+        }
+        *index = 0;
+    }
+    false
 }
 
 /// Where a walk stands at those outer indices.

@@ -20,6 +20,10 @@ const CACHE_BYTES: usize = 12 << 10;
 /// Least and most bytes of a strip of the widest value.
 const STRIP_BYTES: (usize, usize) = (2 << 10, 8 << 10);
 
+/// Bytes of second-level cache for the rows of neighbour planes, and least rows of each.
+const SWEEP_BYTES: usize = 384 << 10;
+const LEAST_SWEEP: usize = 8;
+
 /// Rows at least this long are run here.
 const LONG_ROW: usize = 256;
 
@@ -88,6 +92,8 @@ pub(super) struct Tape {
     pub ahead: Vec<usize>,
     /// Elements of a strip.
     pub strip: usize,
+    /// Rows of each plane that are taken before the next plane's.
+    pub sweep: usize,
 }
 
 /// Whether a space is one of long rows whose values are only stored.
@@ -113,6 +119,7 @@ impl Tape {
             computed: 0,
             ahead: Vec::new(),
             strip: 0,
+            sweep: usize::MAX,
         };
         let mut read = vec![false; code.nodes.len()];
         let args = code.nodes.iter().flat_map(|n| &n.args);
@@ -183,6 +190,7 @@ impl Tape {
         let (least, most) = STRIP_BYTES;
         let bytes = CACHE_BYTES / (tape.slots(code) + tape.streams.len()).max(1);
         tape.strip = (bytes / least * least).clamp(least, most) / code.widest;
+        tape.sweep = tape.rows_swept(space);
         if tape.stored.iter().any(|s| s.streamed) {
             tape.ahead = tape.furthest(space);
         }
@@ -200,6 +208,37 @@ impl Tape {
         held.sort_unstable();
         held.dedup();
         held.len()
+    }
+
+    /// So many rows of a plane that those of the neighbour planes that some buffer is read in
+    /// stay in a cache until the next planes come to them.
+    fn rows_swept(&self, space: &Space) -> usize {
+        let Some(plane) = space.inner().checked_sub(2) else {
+            return usize::MAX;
+        };
+        let mut seen: Vec<(usize, isize)> = Vec::new();
+        let mut row_bytes = 0;
+        for stream in &self.streams {
+            let steps = space.sources[stream.node].as_ref().map(|w| (w.offset, &w.steps));
+            let Some((offset, steps)) = steps else { continue };
+            if let (AxisStep::Step(across), AxisStep::Step(row)) = (&steps[plane], &steps[plane + 1])
+                && *across > 0
+                && *row != 0
+            {
+                // Neighbours within a plane are off by less than half of it.
+                let number = (offset + across / 2).div_euclid(*across);
+                if !seen.contains(&(stream.buffer, number)) {
+                    seen.push((stream.buffer, number));
+                }
+                row_bytes = row_bytes.max(row.unsigned_abs() * stream.size);
+            }
+        }
+        let of = |buffer: usize| seen.iter().filter(|s| s.0 == buffer).count();
+        let planes = seen.iter().map(|s| of(s.0)).max().unwrap_or(0);
+        if planes < 2 {
+            return usize::MAX;
+        }
+        (SWEEP_BYTES / ((planes + 1) * row_bytes)).max(LEAST_SWEEP)
     }
 
     /// The streams worth asking ahead for: of each buffer the furthest, in whose lines the others
