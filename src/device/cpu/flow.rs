@@ -14,16 +14,30 @@ use crate::geometry::AxisStep;
 use std::ops::Range;
 use tilewise_kernels::stream::{LINE, settle, stream};
 
-/// Where the elements of a row are: at `start`, and from one to the next `step` bytes on; a slot,
-/// which holds one strip, has no step.
+/// Where the elements of a row are: at `start`, from one to the next `step` bytes on, and those of
+/// the next row `row` bytes on; a slot, which holds one strip, has neither.
 #[derive(Clone, Copy)]
 struct Run {
     start: *mut u8,
     step: usize,
+    row: isize,
     size: usize,
 }
 
 impl Run {
+    /// An argument that there is not.
+    const NONE: Run = Run {
+        start: std::ptr::dangling_mut(),
+        step: 0,
+        row: 0,
+        size: 1,
+    };
+
+    /// Goes to the next row.
+    fn move_on(&mut self) {
+        self.start = self.start.wrapping_offset(self.row);
+    }
+
     /// # Safety
     /// The elements `first..first + len` of the row, or `len` elements of the slot, are
     /// initialised and nothing writes to them while the slice lives.
@@ -57,6 +71,8 @@ struct Flow<'a> {
     slots: Vec<*mut u8>,
     /// By node, where its walk stands at the row's first element.
     starts: Vec<isize>,
+    /// By node, what the next row adds to that, if every row does.
+    rows: Option<Vec<isize>>,
     /// Where the outputs do, in elements.
     store: usize,
     /// Of the row, by step.
@@ -100,6 +116,7 @@ pub(super) fn run(
             .collect(),
         slots: scratch.slots.iter_mut().map(Slot::start).collect(),
         starts: vec![0; code.nodes.len()],
+        rows: row_steps(space, store),
         store: 0,
         runs: Vec::with_capacity(tape.steps.len()),
         stores: Vec::with_capacity(tape.stored.len()),
@@ -115,7 +132,14 @@ pub(super) fn run(
         loop {
             flow.enter(store, &at);
             flow.row();
-            if !advance(&mut at, &space.extents, from..to) {
+            for _ in from + 1..to {
+                if let Some(row) = at.last_mut() {
+                    *row += 1;
+                }
+                flow.next(store, &at);
+                flow.row();
+            }
+            if !advance(&mut at, &space.extents, from) {
                 break;
             }
         }
@@ -125,17 +149,13 @@ pub(super) fn run(
     }
 }
 
-/// Goes to the next row; rows are those of a sweep. After the last it goes back to the first and
+/// Goes to the row `first` of the next plane. After the last it goes back to the first plane and
 /// tells `false`.
-fn advance(at: &mut [usize], extents: &[usize], rows: Range<usize>) -> bool {
+fn advance(at: &mut [usize], extents: &[usize], first: usize) -> bool {
     let Some((row, outer)) = at.split_last_mut() else {
         return false;
     };
-    *row += 1;
-    if *row < rows.end {
-        return true;
-    }
-    *row = rows.start;
+    *row = first;
     for (index, &extent) in outer.iter_mut().zip(extents).rev() {
         *index += 1;
         if *index < extent {
@@ -144,6 +164,21 @@ fn advance(at: &mut [usize], extents: &[usize], rows: Range<usize>) -> bool {
         *index = 0;
     }
     false
+}
+
+/// By node, what the next row adds to its place, and last what it adds to the outputs'; `None`
+/// where rows differ in that.
+fn row_steps(space: &Space, store: &Walk) -> Option<Vec<isize>> {
+    let row = space.inner().checked_sub(1)?;
+    let step = |walk: &Walk| match walk.steps[row] {
+        AxisStep::Step(step) => Some(step),
+        AxisStep::Table(_) => None,
+    };
+    let sources = space
+        .sources
+        .iter()
+        .map(|walk| walk.as_ref().map_or(Some(0), step));
+    sources.chain([step(store)]).collect()
 }
 
 /// Where a walk stands at those outer indices.
@@ -163,7 +198,7 @@ impl Flow<'_> {
         self.store = offset(store, at) as usize;
         self.runs.clear();
         for step in &self.tape.steps {
-            let mut args = [self.place(Place::Slot(0), 1); MOST_ARGS];
+            let mut args = [Run::NONE; MOST_ARGS];
             for (run, &(place, size)) in args.iter_mut().zip(&step.args) {
                 *run = self.place(place, size);
             }
@@ -177,21 +212,54 @@ impl Flow<'_> {
         }
     }
 
+    /// Goes to the row after the one that is entered, which is at those indices.
+    fn next(&mut self, store: &Walk, at: &[usize]) {
+        let Some(rows) = &self.rows else {
+            return self.enter(store, at);
+        };
+        for (start, row) in self.starts.iter_mut().zip(rows) {
+            *start += row;
+        }
+        self.store = self.store.wrapping_add_signed(rows[rows.len() - 1]);
+        for (runs, step) in self.runs.iter_mut().zip(&self.tape.steps) {
+            runs.args[..step.args.len()].iter_mut().for_each(Run::move_on);
+            runs.out.move_on();
+        }
+        for (from, to) in &mut self.stores {
+            from.move_on();
+            to.move_on();
+        }
+    }
+
     /// The run of a place in the row.
     fn place(&self, place: Place, size: usize) -> Run {
-        let (start, step) = match place {
-            Place::Slot(slot) => (
-                self.slots.get(slot).copied().unwrap_or(std::ptr::dangling_mut()),
-                0,
-            ),
+        let row = |number: usize| match &self.rows {
+            Some(rows) => rows[number] * size as isize,
+            None => 0,
+        };
+        match place {
+            Place::Slot(slot) => Run {
+                start: self.slots.get(slot).copied().unwrap_or(std::ptr::dangling_mut()),
+                size,
+                ..Run::NONE
+            },
             Place::Stream(number) => {
                 let stream = &self.tape.streams[number];
                 let bytes = &self.task.buffers[stream.buffer][self.starts[stream.node] as usize * size..];
-                (bytes.as_ptr().cast_mut(), size)
+                Run {
+                    start: bytes.as_ptr().cast_mut(),
+                    step: size,
+                    row: row(stream.node),
+                    size,
+                }
             }
-            Place::Output(output) => (self.outputs[output].wrapping_add(self.store * size), size),
-        };
-        Run { start, step, size }
+            Place::Output(output) => Run {
+                start: self.outputs[output].wrapping_add(self.store * size),
+                step: size,
+                row: row(self.starts.len()),
+                size,
+            },
+        }
     }
 
     /// Computes and stores every strip of the row.
