@@ -370,3 +370,85 @@ fn errors_name_what_is_wrong() {
     let none = none.rolling(0, 2, None, true).unwrap().std(0).unwrap();
     assert_eq!(session.compute::<f64>(&none).unwrap().shape(), [0, 3]);
 }
+
+/// Along contiguous lanes, more than are taken together, against loops of the definition; whole
+/// numbers are exact however they are added.
+#[test]
+fn lanes_give_what_the_definition_says() {
+    fn number(i: usize) -> f64 {
+        (i.wrapping_mul(2_654_435_761) >> 9 & 63) as f64 - 20.0
+    }
+    const SHAPE: [usize; 2] = [83, 301];
+    let whole = Array::from_vec(&SHAPE, (0..83 * 301).map(number).collect()).unwrap();
+    let session = session(64 << 20, 2);
+    let near = |got: &[Scalar], want: &[f64], slack: f64, what: &str| {
+        assert_eq!(got.len(), want.len());
+        for (at, (got, want)) in got.iter().zip(want).enumerate() {
+            let same = (got.to_f64() - want).abs() <= slack * want.abs().max(1.0);
+            let both = got.to_f64().is_nan() && want.is_nan();
+            assert!(same || both, "{what} at {at}: {got}, not {want}");
+        }
+    };
+    for dtype in [DType::I16, DType::I32, DType::I64, DType::F32, DType::F64] {
+        let x = whole.astype(dtype);
+        for (kind, name) in ScanKind::ALL.into_iter().filter(|k| k.0 != ScanKind::Prod) {
+            let join = |a: f64, b: f64| match kind {
+                ScanKind::Sum => a + b,
+                ScanKind::Max => a.max(b),
+                _ => a.min(b),
+            };
+            let lanes = (0..83).flat_map(|lane| {
+                let mut state = None;
+                (0..301).map(move |i| {
+                    let x = number(lane * 301 + i);
+                    *state.insert(state.map_or(x, |state| join(state, x)))
+                })
+            });
+            let want: Vec<f64> = lanes.collect();
+            let scan = Scan { kind, skipna: false };
+            let got = compute(&session, &x.scan(scan, 1).unwrap());
+            near(&got, &want, 0.0, &format!("{name} of {dtype}"));
+        }
+    }
+    for dtype in [DType::I8, DType::I32, DType::F16, DType::F32, DType::F64] {
+        let gap = |i: usize| dtype.is_float() && i % 11 == 3;
+        let gapped = (0..83 * 301).map(|i| if gap(i) { f64::NAN } else { number(i) });
+        let x = match dtype.is_float() {
+            true => Array::from_vec(&SHAPE, gapped.collect()).unwrap().astype(dtype),
+            false => whole.astype(dtype),
+        };
+        for (len, least, center) in [(5, 3, false), (64, 59, true), (200, 1, false)] {
+            let rolling = x.rolling(1, len, Some(least), center).unwrap();
+            for (kind, name) in WindowKind::ALL {
+                let want: Vec<f64> = (0..83 * 301)
+                    .map(|at| {
+                        let (lane, end) = (at / 301, at % 301 + if center { (len - 1) / 2 } else { 0 } + 1);
+                        let places = end.saturating_sub(len)..end.min(301);
+                        let places = places.map(|i| lane * 301 + i).filter(|&i| !gap(i));
+                        let seen: Vec<f64> = places.map(number).collect();
+                        let (n, sum) = (seen.len() as f64, seen.iter().sum::<f64>());
+                        let squares: f64 = seen.iter().map(|x| (x - sum / n).powi(2)).sum();
+                        match kind {
+                            _ if seen.len() < least => f64::NAN,
+                            WindowKind::Count => n,
+                            WindowKind::Sum => sum,
+                            WindowKind::Mean => sum / n,
+                            WindowKind::Min => seen.iter().copied().fold(f64::INFINITY, f64::min),
+                            WindowKind::Max => seen.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                            WindowKind::Var => squares / n,
+                            WindowKind::Std => (squares / n).sqrt(),
+                        }
+                    })
+                    .collect();
+                let result = rolling.apply(kind, 0).unwrap();
+                let slack = match result.dtype() {
+                    DType::F16 => 1e-3,
+                    DType::F32 => 2e-7,
+                    _ => 1e-13,
+                };
+                let got = compute(&session, &result);
+                near(&got, &want, slack, &format!("{name} of {len} {dtype} {center}"));
+            }
+        }
+    }
+}
