@@ -12,6 +12,7 @@ use crate::{Error, Result};
 use bytemuck::Pod;
 use std::fmt;
 use std::sync::Arc;
+use tilewise_kernels::scan::Scan;
 use tilewise_kernels::{Columns, ColumnsMut, DType, Strided};
 
 /// An operation on blocks. Its `Debug` text holds every parameter: two of the same text are the
@@ -70,11 +71,31 @@ pub trait BlockOp: fmt::Debug + Send + Sync {
         false
     }
 
+    /// What it is as plain data, for devices that have a way of their own to compute it.
+    fn form(&self) -> Option<BlockForm<'_>> {
+        None
+    }
+
     /// Computes a block.
     ///
     /// # Errors
     /// What the operation meets.
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()>;
+}
+
+/// A block operation as plain data.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum BlockForm<'a> {
+    /// A scan along an axis of elements of a dtype.
+    Scan {
+        /// What it gives.
+        scan: &'a Scan,
+        /// The axis.
+        axis: usize,
+        /// The operand's dtype.
+        dtype: DType,
+    },
 }
 
 /// The part of an operand that lies in memory.

@@ -17,7 +17,7 @@ mod structure;
 mod views;
 
 pub use along::Spacing;
-pub use block::{BlockCall, BlockOp, Part, Place, along, along_places};
+pub use block::{BlockCall, BlockForm, BlockOp, Part, Place, along, along_places};
 pub use create::Custom;
 pub(crate) use create::named;
 pub use overlap::{Boundary, Overlap};

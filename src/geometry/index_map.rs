@@ -170,11 +170,18 @@ impl IndexMap {
 
     /// How a block walks the whole input where it lies dense in memory.
     pub fn access_whole(&self, block: &Region, input: &[usize]) -> Access {
+        self.access_within(block, &Region::whole(input))
+    }
+
+    /// How a block walks a dense array of `place`, a region of the input that holds all it sees.
+    pub fn access_within(&self, block: &Region, place: &Region) -> Access {
+        let strides = row_major_strides(&place.shape);
+        let start: usize = place.start.iter().zip(&strides).map(|(i, s)| i * s).sum();
         let mut access = Access {
-            offset: 0,
+            offset: -(start as isize),
             steps: vec![AxisStep::Step(0); block.rank()],
         };
-        for (map, stride) in self.axes.iter().zip(row_major_strides(input)) {
+        for (map, stride) in self.axes.iter().zip(strides) {
             let stride = stride as isize;
             match map {
                 AxisMap::Fixed(i) => access.offset += *i as isize * stride,

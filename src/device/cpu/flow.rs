@@ -111,7 +111,7 @@ pub(super) fn run(
             .iter_mut()
             .map(|output| match output {
                 OutMut::Store(bytes) => bytes.as_mut_ptr(),
-                OutMut::Reduce(_) => std::ptr::null_mut(), // no tape has one
+                _ => std::ptr::null_mut(), // no tape has one
             })
             .collect(),
         slots: scratch.slots.iter_mut().map(Slot::start).collect(),

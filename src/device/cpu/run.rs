@@ -338,7 +338,7 @@ fn value<'a>(
         Place::Rows(buffer) => task.buffers[buffer],
         Place::Output(output, from) => match &outputs[output] {
             OutMut::Store(stored) => &stored[from..from + bytes],
-            OutMut::Reduce(_) => &[],
+            _ => &[],
         },
     }
 }
@@ -397,6 +397,7 @@ fn deliver(
                 feed(state, bytes, starts, target, task, strip, &mut fed);
             }
         }
+        OutMut::Keep(_) => {} // refused before
     }
     scratch.fed = fed;
     outputs[output] = taken;

@@ -20,6 +20,10 @@ pub enum Fault {
     OutOfMemory,
     /// The next submission fails; later ones do not.
     Submit,
+    /// The next kernel is refused by the driver, and stays refused.
+    Shader,
+    /// The next wait gets no answer in time: the device is given up.
+    Hang,
     /// The device is lost for good.
     Lost,
 }
@@ -29,6 +33,8 @@ pub enum Fault {
 pub(super) enum Step {
     Allocate,
     Submit,
+    Compile,
+    Wait,
 }
 
 pub(super) struct Context {
@@ -113,6 +119,8 @@ impl Context {
         let hit = match step {
             Step::Allocate => *fault == Some(Fault::OutOfMemory),
             Step::Submit => *fault == Some(Fault::Submit),
+            Step::Compile => *fault == Some(Fault::Shader),
+            Step::Wait => *fault == Some(Fault::Hang),
         };
         if !hit {
             return Ok(());
@@ -147,6 +155,10 @@ impl Context {
 
     /// Waits until a submission has ended.
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        if let Err(error) = self.checkpoint(Step::Wait) {
+            self.give_up(format!("gave no answer in time: {error}"));
+            return self.alive();
+        }
         let polled = self.device.poll(PollType::Wait {
             submission_index: Some(submission),
             timeout: Some(TIMEOUT),

@@ -3,6 +3,7 @@
 use super::feed::Scheme;
 use super::kernel::{Kernel, Param};
 use super::piece::{Upload, uploads};
+use super::run::Placed;
 use super::walk::{Dim, Shape, shape_of, walk};
 use crate::device::Task;
 use crate::geometry::{Access, AxisStep, Region};
@@ -77,8 +78,9 @@ const BYTES_PER_PART: u64 = 32;
 
 impl Job {
     /// For a box of the task's block; `parallel` is how many invocations keep the device busy.
-    pub fn new(task: &Task<'_>, part: &Region, parallel: usize, schemes: &[Option<Scheme>]) -> Job {
-        let (uploads, inputs) = uploads(task, part);
+    pub fn new(placed: &Placed<'_>, part: &Region, parallel: usize, schemes: &[Option<Scheme>]) -> Job {
+        let task = placed.task;
+        let (uploads, inputs) = uploads(placed, part);
         let accesses: Vec<Access> = inputs.iter().map(|(_, access)| access.clone()).collect();
         let dispatches = bundles(task.program)
             .into_iter()
@@ -92,16 +94,16 @@ impl Job {
         }
     }
 
-    /// Bytes of each storage buffer, without parameters.
-    pub fn buffers(&self, program: &Program) -> Vec<u64> {
-        let mut sizes: Vec<u64> = self.uploads.iter().map(|u| u.bytes.len() as u64 + 8).collect();
+    /// A bound on the bytes of each buffer that is written.
+    pub fn written(&self, program: &Program) -> Vec<u64> {
+        let mut sizes: Vec<u64> = Vec::new();
         for dispatch in &self.dispatches {
             for &output in &dispatch.bundle.outputs {
                 if dispatch.bundle.reduces {
                     sizes.push(dispatch.total as u64 * BYTES_PER_PART);
                 } else {
                     let dtype = program.insts[program.outputs[output].value()].dtype;
-                    sizes.push((self.part.len() * dtype.size()) as u64 + 8);
+                    sizes.push((self.part.len() * dtype.size()) as u64);
                 }
             }
         }

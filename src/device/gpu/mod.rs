@@ -5,6 +5,8 @@
 //! Every failure comes back as [`Error::Device`]; the caller may run the task elsewhere.
 
 mod adapter;
+mod assemble;
+mod blocks;
 mod cache;
 mod context;
 mod digits;
@@ -13,31 +15,37 @@ mod feed;
 mod fold;
 mod job;
 mod kernel;
+mod launch;
 mod library;
 mod memory;
 mod piece;
 mod pipeline;
+mod resident;
 mod run;
 mod selftest;
+mod template;
 mod walk;
 
 use self::context::Context;
 use self::expression::{Abilities, Expression};
 use self::feed::Scheme;
 use self::job::bundles;
-use self::memory::Memory;
 use self::piece::Limits;
 use self::pipeline::Pipelines;
+use self::resident::Home;
 use self::selftest::Denials;
-use crate::device::{Device, OutMut, Task};
+use crate::device::{BlockTask, Device, Keeper, OutMut, Resident as Tile, Task};
+use crate::expr::BlockOp;
 use crate::geometry::{Access, AxisStep};
 use crate::plan::program::{Output, Program};
 use crate::{DType, Error, Result};
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 pub use self::adapter::{AdapterInfo, adapters, first_hardware, may_have_hardware};
+pub use self::assemble::Piece;
 pub use self::context::Fault;
+pub use self::resident::Resident;
 pub use self::selftest::Verdict;
 
 /// Bytes that one binding may have unless the adapter allows less.
@@ -49,8 +57,7 @@ const POINTS: usize = 4;
 
 /// An opened adapter.
 pub struct Gpu {
-    context: Context,
-    memory: Memory,
+    home: Arc<Home>,
     pipelines: Pipelines,
     abilities: Abilities,
     verdicts: Vec<Verdict>,
@@ -66,8 +73,10 @@ pub struct Gpu {
 /// How an adapter is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Bytes of device and staging memory that may be held at any time.
+    /// Bytes of device memory that may be held at any time.
     pub budget: u64,
+    /// Bytes of host memory through which data is staged, where the adapter does not share it.
+    pub staging: u64,
     /// Whether float sums use pairs of f32 though the adapter has f64: for tests and for adapters
     /// whose f64 is slow.
     pub pairs: bool,
@@ -78,10 +87,11 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// A budget of 1 GiB.
+    /// A budget of 1 GiB, and as much for staging.
     fn default() -> Options {
         Options {
             budget: 1 << 30,
+            staging: 1 << 30,
             pairs: false,
             binding_bytes: BINDING_BYTES,
             staged: false,
@@ -118,7 +128,6 @@ impl Gpu {
         let points = if context.info.software { 4 * POINTS } else { POINTS };
         let pipelines = Pipelines::new(&context, points);
         let mut gpu = Gpu {
-            memory: Memory::new(options.budget, direct),
             pipelines,
             abilities,
             parallel,
@@ -127,13 +136,13 @@ impl Gpu {
                 .binding_bytes
                 .min(limits.max_storage_buffer_binding_size)
                 .min(limits.max_buffer_size),
-            context,
+            home: Arc::new(Home::new(context, options.budget, options.staging, direct)),
             verdicts: Vec::new(),
             denials: Denials::default(),
             answers: Mutex::default(),
         };
         gpu.verdicts = gpu.known_verdicts();
-        gpu.context.alive()?;
+        gpu.home.context.alive()?;
         gpu.denials = Denials::new(&gpu.verdicts);
         gpu.abilities = gpu.denials.limit(gpu.abilities);
         Ok(gpu)
@@ -147,22 +156,47 @@ impl Gpu {
 
     /// What is known of its adapter.
     pub fn info(&self) -> &AdapterInfo {
-        &self.context.info
+        &self.home.context.info
     }
 
     /// Bytes of device and staging memory held: by runs, and for reuse.
     pub fn used_bytes(&self) -> u64 {
-        self.memory.used()
+        self.home.memory.used() + self.window()
     }
 
     /// The most bytes that were ever held.
     pub fn peak_bytes(&self) -> u64 {
-        self.memory.peak()
+        self.home.memory.peak() + self.window()
+    }
+
+    /// Bytes of tiles that stay on the device.
+    pub fn tile_bytes(&self) -> u64 {
+        self.home.memory.tiles()
+    }
+
+    /// Calls `evict(bytes)` when tiles leave no room for a run: it drops handles of tiles of about so
+    /// many bytes and says whether any went. It must not run work on this device.
+    pub fn on_pressure(&self, evict: impl Fn(u64) -> bool + Send + Sync + 'static) {
+        self.home.memory.set_evictor(Arc::new(evict));
+    }
+
+    /// Device memory that is always held, for tiles on their way to the host.
+    fn window(&self) -> u64 {
+        if self.home.memory.direct {
+            self.home.window_bytes()
+        } else {
+            0
+        }
+    }
+
+    /// Whether its memory is the host's own.
+    pub fn shares_host_memory(&self) -> bool {
+        self.home.context.info.shared_memory
     }
 
     /// The byte budget.
     pub fn budget_bytes(&self) -> u64 {
-        self.memory.budget()
+        self.home.memory.budget().device + self.window()
     }
 
     /// How many kernels were compiled.
@@ -173,13 +207,12 @@ impl Gpu {
     /// Makes a failure happen, to test what a caller does about it.
     #[doc(hidden)]
     pub fn inject_fault(&self, fault: Fault) {
-        self.context.inject(fault);
+        self.home.context.inject(fault);
     }
 
     fn limits(&self) -> Limits {
         Limits {
             binding: self.binding_bytes,
-            total: self.memory.budget(),
             points: 1 << 31,
         }
     }
@@ -189,10 +222,10 @@ impl Gpu {
         for kernel in kernels_of(program, self.abilities)? {
             self.denials.check(program, &kernel.wgsl)?;
             let bindings = 1 + kernel.inputs.len() + kernel.written.len();
-            if bindings > self.context.info.max_bindings as usize {
+            if bindings > self.home.context.info.max_bindings as usize {
                 return Err(format!(
                     "{bindings} buffers in one kernel, of which this adapter allows {}",
-                    self.context.info.max_bindings
+                    self.home.context.info.max_bindings
                 ));
             }
         }
@@ -244,7 +277,7 @@ pub fn wgsl(program: &Program, wide: bool) -> std::result::Result<Vec<String>, S
 
 impl Device for Gpu {
     fn name(&self) -> String {
-        self.context.info.to_string()
+        self.home.context.info.to_string()
     }
 
     fn supports(&self, program: &Program) -> std::result::Result<(), String> {
@@ -257,7 +290,11 @@ impl Device for Gpu {
     }
 
     fn run(&self, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
-        self.run_task(task, outputs)
+        self.run_task(task, &[], outputs, self.parallel)
+    }
+
+    fn keeper(&self) -> Option<&dyn Keeper> {
+        Some(self)
     }
 
     fn scratch_bytes(&self, program: &Program, shape: &[usize]) -> usize {
@@ -284,8 +321,60 @@ impl Device for Gpu {
     }
 }
 
+impl Keeper for Gpu {
+    fn alive(&self) -> Result<()> {
+        self.home.context.alive()
+    }
+
+    fn holds(&self, task: &Task<'_>, residents: &[Option<Tile>]) -> bool {
+        self.fits_at_once(task, residents)
+    }
+
+    fn run_resident(
+        &self,
+        task: &Task<'_>,
+        residents: &[Option<Tile>],
+        outputs: &mut [OutMut<'_>],
+    ) -> Result<()> {
+        self.run_task(task, residents, outputs, self.parallel)
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<Tile> {
+        self.upload_tile(bytes)
+    }
+
+    fn assembles(&self, shape: &[usize], size: usize) -> bool {
+        self.can_assemble(shape, size)
+    }
+
+    fn assemble(&self, shape: &[usize], size: usize, pieces: &[Piece]) -> Result<Tile> {
+        self.assemble_tile(shape, size, pieces)
+    }
+
+    fn supports_block(
+        &self,
+        op: &dyn BlockOp,
+        operands: &[DType],
+        result: DType,
+    ) -> std::result::Result<(), String> {
+        self.denials.everything()?;
+        match op.form() {
+            Some(form) => blocks::supports(self, &form, operands, result),
+            None => Err(format!("{} runs on the CPU only", op.name())),
+        }
+    }
+
+    fn run_block(&self, task: &BlockTask<'_>, out: OutMut<'_>, carry: &mut [u64]) -> Result<()> {
+        self.home.context.alive()?;
+        match task.op.form() {
+            Some(form) => blocks::run(self, &form, task, out, carry),
+            None => Err(Error::Device(format!("{} runs on the CPU only", task.op.name()))),
+        }
+    }
+}
+
 impl Drop for Gpu {
     fn drop(&mut self) {
-        self.pipelines.save(&self.context);
+        self.pipelines.save(&self.home.context);
     }
 }

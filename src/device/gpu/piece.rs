@@ -4,7 +4,8 @@
 //! bytes at once. A piece is a box of the block; a box that breaks a limit is halved along its
 //! first axis of extent above one, so the points of a piece are neighbours in every output.
 
-use crate::device::Task;
+use super::launch::alignment;
+use super::run::Placed;
 use crate::geometry::{Access, AxisStep, Region};
 use std::ops::Range;
 
@@ -13,8 +14,6 @@ use std::ops::Range;
 pub(super) struct Limits {
     /// Bytes of one binding.
     pub binding: u64,
-    /// Bytes of all buffers of one run.
-    pub total: u64,
     /// Points of one dispatch.
     pub points: u64,
 }
@@ -71,17 +70,19 @@ pub(super) fn cut(shape: &[usize], fits: &dyn Fn(&Region) -> bool) -> Option<Vec
 pub(super) struct Upload {
     /// Number of the task's buffer.
     pub buffer: usize,
-    /// The bytes; they begin at a multiple of 8.
+    /// The bytes; they begin at a multiple of what their place asks for.
     pub bytes: Range<usize>,
 }
 
 /// What a piece uploads, and per program input: which upload, and the access into it.
-pub(super) fn uploads(task: &Task<'_>, part: &Region) -> (Vec<Upload>, Vec<(usize, Access)>) {
+pub(super) fn uploads(placed: &Placed<'_>, part: &Region) -> (Vec<Upload>, Vec<(usize, Access)>) {
+    let task = placed.task;
     let mut uploads: Vec<Upload> = Vec::new();
     for (binding, dtype) in task.bindings.iter().zip(&task.program.inputs) {
         let window = window(&binding.access, part);
         let (start, end) = (window.start * dtype.size(), window.end * dtype.size());
-        let start = start / 8 * 8;
+        let unit = alignment(&placed.bytes(binding.buffer));
+        let start = start / unit * unit;
         match uploads.iter_mut().find(|u| u.buffer == binding.buffer) {
             Some(upload) => {
                 upload.bytes = upload.bytes.start.min(start)..upload.bytes.end.max(end);

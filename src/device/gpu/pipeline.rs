@@ -4,7 +4,7 @@
 //! the adapter can give compiled kernels back they are kept in the user's cache folder.
 
 use super::cache;
-use super::context::{Context, lock};
+use super::context::{Context, Step, lock};
 use super::feed::Scheme;
 use super::job::Bundle;
 use super::kernel::{Kernel, reduce_kernel, store_kernel};
@@ -26,18 +26,25 @@ struct Key {
     shape: Shape,
 }
 
-/// A kernel on the device.
-pub(super) struct Pipeline {
-    pub kernel: Kernel,
-    pub compiled: wgpu::ComputePipeline,
+/// A shader on the device.
+pub(super) struct Compiled {
+    pub pipeline: wgpu::ComputePipeline,
     pub layout: wgpu::BindGroupLayout,
 }
 
-type Slot = Arc<OnceLock<std::result::Result<Arc<Pipeline>, String>>>;
+/// A generated kernel on the device.
+pub(super) struct Pipeline {
+    pub kernel: Kernel,
+    pub compiled: Arc<Compiled>,
+}
+
+type Slot<T> = Arc<OnceLock<std::result::Result<Arc<T>, String>>>;
 
 /// All kernels of a device.
 pub(super) struct Pipelines {
-    slots: Mutex<HashMap<Key, Slot>>,
+    slots: Mutex<HashMap<Key, Slot<Pipeline>>>,
+    /// Hand-written kernels by their text.
+    texts: Mutex<HashMap<String, Slot<Compiled>>>,
     disk: Option<wgpu::PipelineCache>,
     unsaved: Mutex<usize>,
     /// Points of an invocation of a store kernel.
@@ -49,6 +56,7 @@ impl Pipelines {
         let can = context.features.contains(Features::PIPELINE_CACHE);
         Pipelines {
             slots: Mutex::default(),
+            texts: Mutex::default(),
             disk: can.then(|| open_disk(context)).flatten(),
             unsaved: Mutex::new(0),
             points,
@@ -57,7 +65,7 @@ impl Pipelines {
 
     /// How many kernels were compiled.
     pub fn count(&self) -> usize {
-        lock(&self.slots).len()
+        lock(&self.slots).len() + lock(&self.texts).len()
     }
 
     /// The kernel of some outputs of a program, compiled now if this is its first use. Threads
@@ -78,18 +86,37 @@ impl Pipelines {
         let slot = lock(&self.slots).entry(key).or_default().clone();
         let compiled = slot.get_or_init(|| {
             let kernel = write(program, bundle, shape, schemes, self.points)?;
-            let pipeline = self.compile(context, kernel).map_err(|error| error.to_string())?;
-            Ok(Arc::new(pipeline))
+            let compiled = self.compile(context, &kernel.wgsl).map_err(|e| e.to_string())?;
+            Ok(Arc::new(Pipeline {
+                kernel,
+                compiled: Arc::new(compiled),
+            }))
         });
         compiled.clone().map_err(Error::Device)
     }
 
-    /// Compiles a kernel.
-    pub fn compile(&self, context: &Context, kernel: Kernel) -> Result<Pipeline> {
-        let compiled = context.guard("compiling a kernel", || {
+    /// A hand-written kernel, compiled now if this is its first use: its entry point is `main`, its
+    /// bindings are those of group 0, numbered from 0, and it uses all of them.
+    pub fn text(&self, context: &Context, wgsl: &str) -> Result<Arc<Compiled>> {
+        let known = lock(&self.texts).get(wgsl).cloned();
+        let slot = match known {
+            Some(slot) => slot,
+            None => lock(&self.texts).entry(wgsl.to_string()).or_default().clone(),
+        };
+        let compiled = slot.get_or_init(|| {
+            let compiled = self.compile(context, wgsl).map_err(|e| e.to_string())?;
+            Ok(Arc::new(compiled))
+        });
+        compiled.clone().map_err(Error::Device)
+    }
+
+    /// Compiles a shader.
+    fn compile(&self, context: &Context, wgsl: &str) -> Result<Compiled> {
+        context.checkpoint(Step::Compile)?;
+        let pipeline = context.guard("compiling a kernel", || {
             let module = context.device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: None,
-                source: wgpu::ShaderSource::Wgsl(kernel.wgsl.as_str().into()),
+                source: wgpu::ShaderSource::Wgsl(wgsl.into()),
             });
             context
                 .device
@@ -113,12 +140,8 @@ impl Pipelines {
         if unsaved >= SAVE_EVERY {
             self.save(context);
         }
-        let layout = context.guard("reading a kernel's layout", || compiled.get_bind_group_layout(0))?;
-        Ok(Pipeline {
-            kernel,
-            compiled,
-            layout,
-        })
+        let layout = context.guard("reading a kernel's layout", || pipeline.get_bind_group_layout(0))?;
+        Ok(Compiled { pipeline, layout })
     }
 
     /// Writes compiled kernels to the cache folder if there are new ones. A cache that cannot be

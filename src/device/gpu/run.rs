@@ -1,69 +1,83 @@
 //! One task on the device: cut, upload, dispatch, read back, fold.
 
 use super::Gpu;
-use super::context::Step;
 use super::feed::Scheme;
 use super::fold::{Planes, copy_cells, fold};
 use super::job::{Job, cell_runs};
 use super::kernel::{WORKGROUP, Written};
-use super::memory::{Reservation, Role, size_class};
-use super::piece::{Limits, cut, window};
+use super::launch::{Launch, Need, Span};
+use super::piece::{cut, window};
 use super::pipeline::Pipeline;
-use crate::device::{OutMut, Task};
+use crate::device::{Bytes, OutMut, Resident, Task};
 use crate::geometry::{AxisStep, Region, row_major_strides};
 use crate::plan::program::{AxisRole, Output};
 use crate::{Error, Result};
 use std::sync::Arc;
 use tilewise_kernels::reduce::State;
-use wgpu::MapMode;
 
-/// A device buffer and how many of its bytes are used.
-struct Bound {
-    buffer: wgpu::Buffer,
-    bytes: u64,
+/// A dispatch made ready: its number within the job, its kernel and parameters.
+struct Ready {
+    number: usize,
+    pipeline: Arc<Pipeline>,
+    parameters: Vec<u32>,
 }
 
-/// What a dispatch binds.
-struct Ready {
-    pipeline: Arc<Pipeline>,
-    /// Number of the dispatch within the job.
-    dispatch: usize,
-    parameters: Bound,
-    written: Vec<(Written, Bound)>,
+/// A task with the tiles that some of its buffers are.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<'a> {
+    pub task: &'a Task<'a>,
+    residents: &'a [Option<Resident>],
+}
+
+impl<'a> Placed<'a> {
+    pub fn new(task: &'a Task<'a>, residents: &'a [Option<Resident>]) -> Placed<'a> {
+        Placed { task, residents }
+    }
+
+    /// The bytes of a buffer.
+    pub fn bytes(&self, buffer: usize) -> Bytes<'a> {
+        match self.residents.get(buffer) {
+            Some(Some(tile)) => Bytes::Resident(tile),
+            _ => Bytes::Host(self.task.buffers.get(buffer).copied().unwrap_or_default()),
+        }
+    }
 }
 
 impl Gpu {
-    /// Runs a task; see [`crate::device::Device::run`].
-    pub(super) fn run_task(&self, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
-        self.run_task_with(task, outputs, self.parallel)
-    }
-
-    /// The same with a number of invocations that share the points of a reduction.
-    pub(super) fn run_task_with(
+    /// Runs a task; `parallel` is how many invocations share the points of a reduction.
+    pub(super) fn run_task(
         &self,
         task: &Task<'_>,
+        residents: &[Option<Resident>],
         outputs: &mut [OutMut<'_>],
         parallel: usize,
     ) -> Result<()> {
-        self.context.alive()?;
-        check(task, outputs)?;
+        self.home.context.alive()?;
+        let placed = Placed::new(task, residents);
+        check(&placed, outputs)?;
         if task.shape.contains(&0) {
             return Ok(());
         }
         let schemes = super::schemes(task.program, self.abilities)
-            .map_err(|why| self.context.error("planning", why))?;
-        let limits = self.limits();
-        let fits = |part: &Region| self.fits(task, part, &schemes, limits, parallel);
+            .map_err(|why| self.home.context.error("planning", why))?;
+        let fits = |part: &Region| self.fits(&placed, part, &schemes, parallel);
+        let total = self.home.memory.budget().device;
         let pieces = cut(task.shape, &fits).ok_or_else(|| Error::Memory {
             tier: "gpu",
-            needed: limits.total + 1,
-            budget: limits.total,
+            needed: total + 1,
+            budget: total,
             term: "one point of a task and its inputs".into(),
         })?;
+        if pieces.len() > 1 && outputs.iter().any(|o| matches!(o, OutMut::Keep(_))) {
+            return Err(self
+                .home
+                .context
+                .error("planning", "a tile that is computed in pieces"));
+        }
         let mut partial: Vec<Option<State>> = outputs.iter().map(|_| None).collect();
         for part in &pieces {
-            let job = Job::new(task, part, parallel, &schemes);
-            self.run_job(task, &job, &schemes, outputs, &mut partial)?;
+            let job = Job::new(&placed, part, parallel, &schemes);
+            self.run_job(&placed, &job, &schemes, outputs, &mut partial)?;
         }
         for (output, state) in outputs.iter_mut().zip(&partial) {
             if let (OutMut::Reduce(into), Some(state)) = (output, state) {
@@ -73,42 +87,46 @@ impl Gpu {
         Ok(())
     }
 
+    /// Whether a whole task is one piece, so that its results may stay on the device.
+    pub(super) fn fits_at_once(&self, task: &Task<'_>, residents: &[Option<Resident>]) -> bool {
+        let placed = Placed::new(task, residents);
+        super::schemes(task.program, self.abilities)
+            .is_ok_and(|schemes| self.fits(&placed, &Region::whole(task.shape), &schemes, self.parallel))
+    }
+
     /// Whether a box of the block can be run at once.
-    fn fits(
-        &self,
-        task: &Task<'_>,
-        part: &Region,
-        schemes: &[Option<Scheme>],
-        limits: Limits,
-        parallel: usize,
-    ) -> bool {
+    fn fits(&self, placed: &Placed<'_>, part: &Region, schemes: &[Option<Scheme>], parallel: usize) -> bool {
+        let (limits, budget) = (self.limits(), self.home.memory.budget());
         if part.len() as u64 > limits.points {
             return false;
         }
-        let job = Job::new(task, part, parallel, schemes);
-        let sizes = job.buffers(task.program);
-        let classes: u64 = sizes.iter().map(|&bytes| size_class(bytes)).sum();
-        let staged = if self.memory.direct { 1 } else { 2 };
-        sizes.iter().all(|&bytes| bytes <= limits.binding)
-            && classes * staged + self.parameter_bytes(part) <= limits.total
+        let job = Job::new(placed, part, parallel, schemes);
+        let mut need = Need::new(self);
+        for upload in &job.uploads {
+            need.operand(&placed.bytes(upload.buffer), upload.bytes.len());
+        }
+        let written = job.written(placed.task.program);
+        written.iter().for_each(|&bytes| need.read(bytes as usize));
+        // About the parameters, tables and labels.
+        let extents: usize = part.shape.iter().sum();
+        need.upload(64 * (extents + 64));
+        let total = need.total();
+        let bound = job.uploads.iter().map(|u| u.bytes.len() as u64).chain(written);
+        bound.max().unwrap_or(0) + 64 <= limits.binding
+            && total.device <= budget.device
+            && total.staging <= budget.staging
             && job.indices_fit()
-    }
-
-    /// A bound on the bytes of parameters, tables and labels of a piece.
-    fn parameter_bytes(&self, part: &Region) -> u64 {
-        let extents: u64 = part.shape.iter().map(|&n| n as u64).sum();
-        64 * (extents + 64)
     }
 
     fn run_job(
         &self,
-        task: &Task<'_>,
+        placed: &Placed<'_>,
         job: &Job,
         schemes: &[Option<Scheme>],
         outputs: &mut [OutMut<'_>],
         partial: &mut [Option<State>],
     ) -> Result<()> {
-        let context = &self.context;
+        let (context, task) = (&self.home.context, placed.task);
         let mut plans = Vec::new();
         for (number, dispatch) in job.dispatches.iter().enumerate() {
             if dispatch.total == 0 {
@@ -118,201 +136,109 @@ impl Gpu {
                 self.pipelines
                     .get(context, task.program, &dispatch.bundle, &dispatch.shape, schemes)?;
             let parameters = dispatch.parameters(job, &pipeline.kernel, task.origin);
-            plans.push((number, pipeline, parameters));
+            plans.push(Ready {
+                number,
+                pipeline,
+                parameters,
+            });
         }
 
         // Everything that will be held, before any of it is.
-        let upload_bytes: Vec<u64> = job.uploads.iter().map(|u| padded(u.bytes.len())).collect();
-        let written_bytes = |pipeline: &Pipeline, number: usize| -> Vec<(Written, u64)> {
-            let total = job.dispatches[number].total as u64;
-            let size = |written: &Written| match *written {
+        let size = |ready: &Ready, written: &Written| -> usize {
+            let total = job.dispatches[ready.number].total;
+            match *written {
                 Written::Elements { output } => {
                     let dtype = task.program.insts[task.program.outputs[output].value()].dtype;
-                    padded(job.part.len() * dtype.size())
+                    job.part.len() * dtype.size()
                 }
-                Written::Words { planes, .. } => 4 * planes as u64 * total,
-                Written::Wide { planes, .. } => 8 * planes as u64 * total,
-            };
-            let written = &pipeline.kernel.written;
-            written.iter().map(|w| (*w, size(w).div_ceil(8) * 8)).collect()
+                Written::Words { planes, .. } => 4 * planes * total,
+                Written::Wide { planes, .. } => 8 * planes * total,
+            }
         };
-        let inputs_total: u64 = upload_bytes
-            .iter()
-            .copied()
-            .chain(plans.iter().map(|(_, _, p)| padded(4 * p.len())))
-            .sum();
-        let outputs_total: u64 = plans
-            .iter()
-            .flat_map(|(number, pipeline, _)| written_bytes(pipeline, *number))
-            .map(|(_, bytes)| bytes)
-            .sum();
-        let mut needed: u64 = upload_bytes.iter().map(|&b| size_class(b)).sum();
-        for (number, pipeline, parameters) in &plans {
-            needed += size_class(padded(4 * parameters.len()));
-            let written = written_bytes(pipeline, *number);
-            needed += written.iter().map(|&(_, b)| size_class(b)).sum::<u64>();
+        let mut need = Need::new(self);
+        for upload in &job.uploads {
+            need.operand(&placed.bytes(upload.buffer), upload.bytes.len());
         }
-        if !self.memory.direct {
-            needed += size_class(inputs_total) + size_class(outputs_total);
+        for ready in &plans {
+            need.upload(4 * ready.parameters.len());
+            for written in &ready.pipeline.kernel.written {
+                match *written {
+                    Written::Elements { output } => need.output(&outputs[output], size(ready, written)),
+                    _ => need.read(size(ready, written)),
+                }
+            }
         }
-        let mut held = self.memory.reserve(needed)?;
 
-        let mut staging = Staging::new(self, &mut held, inputs_total)?;
+        let mut launch = Launch::new(self, need)?;
         let mut uploads = Vec::new();
-        for (upload, &bytes) in job.uploads.iter().zip(&upload_bytes) {
-            let source = task.buffers[upload.buffer];
-            let range = upload.bytes.start.min(source.len())..upload.bytes.end.min(source.len());
-            uploads.push(staging.upload(self, &mut held, &source[range], bytes)?);
+        for upload in &job.uploads {
+            uploads.push(launch.operand(placed.bytes(upload.buffer), upload.bytes.clone())?);
         }
-        let mut ready = Vec::new();
-        for (number, pipeline, parameters) in plans {
-            let data: &[u8] = bytemuck::cast_slice(&parameters);
-            let parameters = staging.upload(self, &mut held, data, padded(data.len()))?;
-            let mut written = Vec::new();
-            for (what, bytes) in written_bytes(&pipeline, number) {
-                let buffer = held.buffer(context, Role::Output, bytes)?;
-                written.push((what, Bound { buffer, bytes }));
+        let mut written: Vec<(usize, Written, Span)> = Vec::new();
+        for ready in &plans {
+            let kernel = &ready.pipeline.kernel;
+            let parameters = launch.words(&ready.parameters)?;
+            let mut spans = Vec::new();
+            for what in &kernel.written {
+                spans.push(launch.output(size(ready, what))?);
             }
-            ready.push(Ready {
-                pipeline,
-                dispatch: number,
-                parameters,
-                written,
-            });
+            let inputs = kernel.inputs.iter().map(|&n| &uploads[job.inputs[n].0]);
+            let bindings: Vec<&Span> = std::iter::once(&parameters).chain(inputs).chain(&spans).collect();
+            let threads = job.dispatches[ready.number]
+                .total
+                .div_ceil(kernel.points as usize);
+            let groups = threads.div_ceil(WORKGROUP as usize) as u32;
+            launch.dispatch(&ready.pipeline.compiled, &bindings, groups)?;
+            for (what, span) in kernel.written.iter().zip(spans) {
+                written.push((ready.number, *what, span));
+            }
         }
-        let download = if self.memory.direct {
-            None
-        } else {
-            Some(held.buffer(context, Role::Download, outputs_total)?)
-        };
-        context.checkpoint(Step::Submit)?;
-        let submission = context.guard("submitting a task", || {
-            let mut encoder = context.device.create_command_encoder(&Default::default());
-            staging.record(&mut encoder);
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                for ready in &ready {
-                    self.record(&mut pass, job, ready, &uploads);
-                }
-            }
-            if let Some(download) = &download {
-                let mut at = 0;
-                for (_, bound) in ready.iter().flat_map(|r| &r.written) {
-                    encoder.copy_buffer_to_buffer(&bound.buffer, 0, download, at, bound.bytes);
-                    at += bound.bytes;
-                }
-            }
-            context.queue.submit([encoder.finish()])
-        })?;
-        context.wait(submission)?;
-        self.collect(task, job, schemes, &ready, download.as_ref(), outputs, partial)?;
-        held.finish();
-        Ok(())
-    }
 
-    fn record(&self, pass: &mut wgpu::ComputePass<'_>, job: &Job, ready: &Ready, uploads: &[Bound]) {
-        let kernel = &ready.pipeline.kernel;
-        let inputs = kernel.inputs.iter().map(|&n| &uploads[job.inputs[n].0]);
-        let written = ready.written.iter().map(|(_, bound)| bound);
-        let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(&ready.parameters)
-            .chain(inputs)
-            .chain(written)
-            .enumerate()
-            .map(|(binding, bound)| wgpu::BindGroupEntry {
-                binding: binding as u32,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &bound.buffer,
-                    offset: 0,
-                    size: std::num::NonZeroU64::new(bound.bytes),
-                }),
+        // Planes of reductions come to the host, stores go where the caller wants them.
+        let mut planes: Vec<Vec<u8>> = written
+            .iter()
+            .map(|(_, what, span)| match what {
+                Written::Elements { .. } => vec![],
+                _ => vec![0; span.len],
             })
             .collect();
-        let group = self.context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &ready.pipeline.layout,
-            entries: &entries,
-        });
-        pass.set_pipeline(&ready.pipeline.compiled);
-        pass.set_bind_group(0, &group, &[]);
-        let threads = job.dispatches[ready.dispatch]
-            .total
-            .div_ceil(kernel.points as usize);
-        let groups = threads.div_ceil(WORKGROUP as usize) as u32;
-        let across = groups.min(self.max_groups);
-        pass.dispatch_workgroups(across, groups.div_ceil(across), 1);
-    }
-
-    /// Copies what the kernels wrote to the outputs, folding reductions.
-    fn collect(
-        &self,
-        task: &Task<'_>,
-        job: &Job,
-        schemes: &[Option<Scheme>],
-        ready: &[Ready],
-        download: Option<&wgpu::Buffer>,
-        outputs: &mut [OutMut<'_>],
-        partial: &mut [Option<State>],
-    ) -> Result<()> {
-        let first = row_major_strides(task.shape)
+        let mut stores = stores(task, &job.part, outputs);
+        let results = written
             .iter()
-            .zip(&job.part.start)
-            .map(|(stride, start)| stride * start)
-            .sum::<usize>();
-        let context = &self.context;
-        if let Some(download) = download {
-            context.map(download, MapMode::Read, download.size())?;
-        }
-        let mut at = 0;
-        for ready in ready {
-            let mut planes: Vec<(usize, Vec<u8>, Vec<u8>)> = Vec::new();
-            for (what, bound) in &ready.written {
-                let (buffer, offset) = match download {
-                    Some(download) => (download, at),
-                    None => {
-                        context.map(&bound.buffer, MapMode::Read, bound.bytes)?;
-                        (&bound.buffer, 0)
-                    }
+            .zip(&mut planes)
+            .filter_map(|((_, what, span), plane)| {
+                let out = match *what {
+                    Written::Elements { output } => stores[output].take()?,
+                    _ => OutMut::Store(plane),
                 };
-                at += bound.bytes;
-                let view = context
-                    .guard("reading a result", || {
-                        buffer.get_mapped_range(offset..offset + bound.bytes)
-                    })?
-                    .map_err(|error| context.error("reading a result", error))?;
-                match *what {
-                    Written::Elements { output } => {
-                        if let OutMut::Store(into) = &mut outputs[output] {
-                            let size = into.len() / task.shape.iter().product::<usize>();
-                            let (from, len) = (first * size, job.part.len() * size);
-                            into[from..from + len].copy_from_slice(&view[..len]);
-                        }
-                    }
-                    Written::Words { output, .. } => planes.push((output, view.to_vec(), vec![])),
-                    Written::Wide { output, .. } => match planes.last_mut() {
-                        Some((last, _, wide)) if *last == output => *wide = view.to_vec(),
-                        _ => planes.push((output, vec![], view.to_vec())),
-                    },
-                }
-                drop(view);
-                if download.is_none() {
-                    bound.buffer.unmap();
-                }
-            }
-            for (output, words, wide) in planes {
-                let planes = (&words[..], &wide[..]);
-                self.fold_output(
-                    task,
-                    job,
-                    schemes,
-                    ready.dispatch,
-                    output,
-                    planes,
-                    &mut partial[output],
-                )?;
-            }
-        }
-        if let Some(download) = download {
-            download.unmap();
+                Some((span.clone(), out))
+            });
+        launch.finish(results.collect())?;
+        let mut at = 0;
+        while let Some((number, what, _)) = written.get(at) {
+            let (Written::Words { output, .. } | Written::Wide { output, .. }) = *what else {
+                at += 1;
+                continue;
+            };
+            let same = |place: usize| match written.get(place) {
+                Some((_, Written::Wide { output: other, .. }, _)) => *other == output,
+                _ => false,
+            };
+            let (words, wide) = match what {
+                Written::Wide { .. } => (&[][..], &planes[at][..]),
+                _ if same(at + 1) => (&planes[at][..], &planes[at + 1][..]),
+                _ => (&planes[at][..], &[][..]),
+            };
+            self.fold_output(
+                task,
+                job,
+                schemes,
+                *number,
+                output,
+                (words, wide),
+                &mut partial[output],
+            )?;
+            at += if same(at + 1) && !words.is_empty() { 2 } else { 1 };
         }
         Ok(())
     }
@@ -339,7 +265,7 @@ impl Gpu {
             Some(scheme),
         ) = (&task.program.outputs[output], schemes[output])
         else {
-            return Err(self.context.error("folding", "the output is no reduction"));
+            return Err(self.home.context.error("folding", "the output is no reduction"));
         };
         let dtype = task.program.insts[*value].dtype;
         let base = (0..roles.len())
@@ -350,7 +276,7 @@ impl Gpu {
             wide,
             parts: dispatch.total,
         };
-        let fail = |why: String| self.context.error("folding a reduction", why);
+        let fail = |why: String| self.home.context.error("folding a reduction", why);
         let found = fold(scheme, *reduction, dtype, planes, dispatch.splits, base).map_err(fail)?;
         let runs = cell_runs(roles, task.shape, &job.part);
         let len = state_len(roles, task.shape);
@@ -369,9 +295,22 @@ impl Gpu {
     }
 }
 
-/// Bytes rounded up to whole 64-bit words, at least one.
-fn padded(bytes: usize) -> u64 {
-    (bytes as u64).max(1).div_ceil(8) * 8
+/// Where the points of a piece go, per output; reductions go nowhere.
+fn stores<'o>(task: &Task<'_>, part: &Region, outputs: &'o mut [OutMut<'_>]) -> Vec<Option<OutMut<'o>>> {
+    let starts = row_major_strides(task.shape).into_iter().zip(&part.start);
+    let first: usize = starts.map(|(stride, start)| stride * start).sum();
+    let points = task.shape.iter().product::<usize>();
+    let each = |output: &'o mut OutMut<'_>| match output {
+        OutMut::Store(into) => {
+            let size = into.len() / points;
+            Some(OutMut::Store(
+                &mut into[first * size..(first + part.len()) * size],
+            ))
+        }
+        OutMut::Keep(tile) => Some(OutMut::Keep(tile)),
+        OutMut::Reduce(_) => None,
+    };
+    outputs.iter_mut().map(each).collect()
 }
 
 /// Number of cells of a state.
@@ -388,7 +327,8 @@ pub(super) fn state_len(roles: &[AxisRole], shape: &[usize]) -> usize {
 }
 
 /// Checks that a task is what its program asks for, so that no kernel sees less than it reads.
-fn check(task: &Task<'_>, outputs: &[OutMut<'_>]) -> Result<()> {
+fn check(placed: &Placed<'_>, outputs: &[OutMut<'_>]) -> Result<()> {
+    let task = placed.task;
     let program = task.program;
     let fail = |what: String| Err(Error::Invalid(format!("task does not fit its program: {what}")));
     if task.shape.len() != program.rank || task.origin.len() != program.rank {
@@ -415,10 +355,7 @@ fn check(task: &Task<'_>, outputs: &[OutMut<'_>]) -> Result<()> {
             if steps.len() != program.rank || !steps.iter().zip(task.shape).all(long_enough) {
                 return fail(format!("the access of input {n} has another shape"));
             }
-            let have = task
-                .buffers
-                .get(binding.buffer)
-                .map_or(0, |b| b.len() / dtype.size());
+            let have = placed.bytes(binding.buffer).count() / dtype.size();
             let window = window(&binding.access, &whole);
             if window.start >= window.end || window.end > have {
                 return fail(format!("input {n} reads elements {window:?} of {have}"));
@@ -429,6 +366,7 @@ fn check(task: &Task<'_>, outputs: &[OutMut<'_>]) -> Result<()> {
         let dtype = program.insts[wanted.value()].dtype;
         match (output, wanted) {
             (OutMut::Store(bytes), Output::Store(_)) if bytes.len() == points * dtype.size() => {}
+            (OutMut::Keep(None), Output::Store(_)) => {}
             (OutMut::Reduce(state), Output::Reduce { roles, reduction, .. })
                 if state.len() == state_len(roles, task.shape)
                     && state.reduction() == *reduction
@@ -444,69 +382,4 @@ fn check(task: &Task<'_>, outputs: &[OutMut<'_>]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Host data on its way to the device.
-struct Staging {
-    /// The mapped staging buffer; none where device buffers are mapped themselves.
-    buffer: Option<wgpu::Buffer>,
-    at: u64,
-    /// Copies to record: from this offset, to that buffer, so many bytes.
-    copies: Vec<(u64, wgpu::Buffer, u64)>,
-}
-
-impl Staging {
-    fn new(gpu: &Gpu, held: &mut Reservation<'_>, bytes: u64) -> Result<Staging> {
-        let mut this = Staging {
-            buffer: None,
-            at: 0,
-            copies: Vec::new(),
-        };
-        if !gpu.memory.direct {
-            let buffer = held.buffer(&gpu.context, Role::Upload, bytes)?;
-            gpu.context.map(&buffer, MapMode::Write, buffer.size())?;
-            this.buffer = Some(buffer);
-        }
-        Ok(this)
-    }
-
-    /// A device buffer of `bytes` that will hold `data` and zeros behind it.
-    fn upload(&mut self, gpu: &Gpu, held: &mut Reservation<'_>, data: &[u8], bytes: u64) -> Result<Bound> {
-        let context = &gpu.context;
-        let device = held.buffer(context, Role::Input, bytes)?;
-        let (target, from) = match &self.buffer {
-            Some(buffer) => (buffer, self.at),
-            None => {
-                context.map(&device, MapMode::Write, bytes)?;
-                (&device, 0)
-            }
-        };
-        let mut view = context
-            .guard("writing to the device", || {
-                target.get_mapped_range_mut(from..from + bytes)
-            })?
-            .map_err(|error| context.error("writing to the device", error))?;
-        view.slice(..data.len()).copy_from_slice(data);
-        view.slice(data.len()..).fill(0);
-        drop(view);
-        match &self.buffer {
-            Some(_) => self.copies.push((from, device.clone(), bytes)),
-            None => device.unmap(),
-        }
-        self.at += bytes;
-        Ok(Bound {
-            buffer: device,
-            bytes,
-        })
-    }
-
-    /// Ends the mapping and records the copies.
-    fn record(&self, encoder: &mut wgpu::CommandEncoder) {
-        if let Some(buffer) = &self.buffer {
-            buffer.unmap();
-            for (from, device, bytes) in &self.copies {
-                encoder.copy_buffer_to_buffer(buffer, *from, device, 0, *bytes);
-            }
-        }
-    }
 }

@@ -68,11 +68,17 @@ impl Denials {
         }
     }
 
+    /// Why nothing may run here.
+    pub fn everything(&self) -> std::result::Result<(), String> {
+        match &self.all {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
+    }
+
     /// Why a program with this kernel text is left to the CPU.
     pub fn check(&self, program: &Program, wgsl: &str) -> std::result::Result<(), String> {
-        if let Some(why) = &self.all {
-            return Err(why.clone());
-        }
+        self.everything()?;
         let uses = |name: &String| {
             let named = |inst: &Inst| matches!(inst.action, Action::Op(op) if op.name == name);
             program.insts.iter().any(named) || wgsl.contains(&format!("fn tw_{name}("))
@@ -115,7 +121,7 @@ impl Gpu {
         let mode = if self.abilities.f64 { "f64" } else { "pairs" };
         let name = format!(
             "verdicts-{mode}-{:016x}.txt",
-            cache::adapter_key(&self.context.info)
+            cache::adapter_key(&self.home.context.info)
         );
         let known = cache::read(&name).and_then(|data| parse(&String::from_utf8(data).ok()?));
         known.unwrap_or_else(|| {
@@ -191,7 +197,7 @@ impl Gpu {
             bindings: &[line(0, step)],
             labels: None,
         };
-        self.run_task_with(&task, &mut [OutMut::Reduce(&mut state)], 1)
+        self.run_task(&task, &[], &mut [OutMut::Reduce(&mut state)], 1)
             .map_err(|error| error.to_string())?;
         let mut bytes = [0; 4];
         state.finish(&mut bytes, 0..1);
@@ -423,7 +429,7 @@ impl Probe {
             bindings: &bindings,
             labels: None,
         };
-        gpu.run_task_with(&task, &mut outputs, 1)
+        gpu.run_task(&task, &[], &mut outputs, 1)
             .map_err(|error| error.to_string())?;
         Ok(found)
     }

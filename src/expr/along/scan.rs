@@ -1,6 +1,6 @@
 //! Scans: what has come so far, handed from block to block.
 
-use super::super::block::{BlockCall, BlockOp, along_places};
+use super::super::block::{BlockCall, BlockForm, BlockOp, along_places};
 use super::super::{Expr, Place};
 use crate::Result;
 use crate::geometry::{Region, normalize_axis};
@@ -59,6 +59,14 @@ impl BlockOp for Along {
 
     fn carry_words(&self, block: &[usize]) -> usize {
         columns(block, self.axis) * self.scan.carry_words(self.dtype)
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Scan {
+            scan: &self.scan,
+            axis: self.axis,
+            dtype: self.dtype,
+        })
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
