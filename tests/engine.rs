@@ -9,6 +9,7 @@ use common::FileLike;
 use ndarray::{ArrayD, Axis, IxDyn, SliceInfoElem};
 use proptest::prelude::*;
 
+use tilewise::device::gpu::Fault;
 use tilewise::session::{Array, ChunkSpec, Config, DeviceChoice, Session, s};
 use tilewise::{ReduceKind, Reduction};
 
@@ -408,14 +409,18 @@ fn a_gpu_that_fails_is_replaced_tile_by_tile() {
     let source = FileLike::of("f", &[60, 100], Some(&[20, 100]), &values);
     let x = Array::from_source(source).unwrap();
     let want: Vec<f32> = values.iter().map(|v| v * 2.0).collect();
-    session.inject_fault(tilewise::device::gpu::Fault::Lost);
-    let got = session.compute::<f32>(&(&x * 2).unwrap()).unwrap();
-    assert_eq!(got.into_raw_vec_and_offset().0, want);
-    let stage = session.last_report().unwrap().stages.remove(0);
-    assert!(
-        stage.fallbacks > 0 && stage.fallback_reason.is_some(),
-        "{stage:?}"
-    );
+    for fault in [Fault::OutOfMemory, Fault::Submit, Fault::Lost] {
+        session.inject_fault(fault);
+        let got = session.compute::<f32>(&(&x * 2).unwrap()).unwrap();
+        assert_eq!(got.into_raw_vec_and_offset().0, want);
+        let stage = session.last_report().unwrap().stages.remove(0);
+        // A lost device gets no task at all.
+        let told = match fault {
+            Fault::Lost => stage.device.contains("device lost") && stage.fallbacks == 0,
+            _ => stage.fallbacks == 1 && stage.fallback_reason.is_some(),
+        };
+        assert!(told, "{fault:?} {stage:?}");
+    }
 }
 
 #[test]

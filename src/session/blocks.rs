@@ -1,13 +1,14 @@
 //! Running a block operation: the parts of its operands are brought together, computed where they
 //! are expressions, and the block is written where it will lie.
 
-use super::run::{Placement, Run, Value};
+use super::run::{Placement, Run, Value, Want};
 use super::{fetch, output};
-use crate::expr::{BlockCall, BlockOp, Part};
+use crate::device::{BlockTask, Bytes, Keeper, Operand, Resident};
+use crate::expr::{self, BlockCall, BlockOp};
 use crate::geometry::{Access, AxisStep, Region, row_major_strides};
 use crate::plan::{Stage, Variant, rows_in_place};
 use crate::store::{Buffer, Patch};
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 use std::sync::atomic::Ordering;
 
 /// Number of items: blocks, or columns of blocks that hand a carry along.
@@ -64,11 +65,94 @@ pub(super) fn run_item(
 }
 
 /// The memory of an operand's part.
-enum Held {
+enum Part {
     /// The input itself, and where the part lies in it.
     Input(fetch::Held, usize, Vec<usize>),
     /// The computed value, dense.
     Value(Buffer),
+    /// The computed value, dense, on the device.
+    Resident(Resident),
+}
+
+/// The parts of the operands of a block.
+struct Parts {
+    held: Vec<Part>,
+    regions: Vec<Region>,
+    dtypes: Vec<DType>,
+}
+
+impl Parts {
+    /// Brings the parts that a block needs into the memory of the host or of `keeper`.
+    fn gather(
+        run: &Run<'_>,
+        stage: &Stage,
+        placement: &Placement,
+        keeper: Option<&dyn Keeper>,
+        op: &dyn BlockOp,
+        block: &Region,
+    ) -> Result<Parts> {
+        let mut parts = Parts {
+            held: Vec::with_capacity(stage.variants.len()),
+            regions: Vec::with_capacity(stage.variants.len()),
+            dtypes: operand_dtypes(stage),
+        };
+        for (number, variant) in stage.variants.iter().enumerate() {
+            let region = op.needs(number, block);
+            parts
+                .held
+                .push(hold(run, stage, placement, keeper, variant, &region)?);
+            parts.regions.push(region);
+        }
+        Ok(parts)
+    }
+
+    /// Where each part lies.
+    fn operands(&self) -> Vec<Operand<'_>> {
+        let parts = self.held.iter().zip(&self.regions).zip(&self.dtypes);
+        parts
+            .map(|((held, region), &dtype)| operand(held, region, dtype))
+            .collect()
+    }
+
+    /// Brings what lies on the device to the host.
+    fn bring_home(&mut self, run: &Run<'_>) -> Result<()> {
+        for held in &mut self.held {
+            let tile = match held {
+                Part::Input(fetch::Held::Resident(tile), ..) | Part::Resident(tile) => tile.clone(),
+                _ => continue,
+            };
+            let mut buffer = run.store.take("input buffers", tile.len())?;
+            run.residents.download(&tile, &mut buffer)?;
+            match held {
+                Part::Input(input, ..) => *input = fetch::Held::Buffer(buffer),
+                _ => *held = Part::Value(buffer),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A part as a device sees it.
+fn operand<'a>(held: &'a Part, region: &Region, dtype: DType) -> Operand<'a> {
+    let dense = || (0, row_major_strides(&region.shape));
+    let (bytes, (offset, strides)) = match held {
+        Part::Input(input, offset, strides) => (input.place(), (*offset, strides.clone())),
+        Part::Value(buffer) => (Bytes::Host(buffer), dense()),
+        Part::Resident(tile) => (Bytes::Resident(tile), dense()),
+    };
+    Operand {
+        bytes,
+        offset,
+        strides,
+        region: region.clone(),
+        dtype,
+    }
+}
+
+/// The dtypes of the operands of a block operation.
+pub(super) fn operand_dtypes(stage: &Stage) -> Vec<DType> {
+    let dtype = |variant: &Variant| variant.program.insts[variant.program.outputs[0].value()].dtype;
+    stage.variants.iter().map(dtype).collect()
 }
 
 fn run_block(
@@ -79,47 +163,57 @@ fn run_block(
     block: &Region,
     carry: &mut [u64],
 ) -> Result<()> {
-    let mut held = Vec::with_capacity(stage.variants.len());
-    let mut regions = Vec::with_capacity(stage.variants.len());
-    for (number, variant) in stage.variants.iter().enumerate() {
-        let region = op.needs(number, block);
-        held.push(hold(run, stage, placement, variant, &region)?);
-        regions.push(region);
-    }
-    let parts: Vec<Part<'_>> = held
-        .iter()
-        .zip(&stage.variants)
-        .zip(regions)
-        .map(|((held, variant), region)| {
-            let program = &variant.program;
-            let dtype = program.insts[program.outputs[0].value()].dtype;
-            match held {
-                Held::Input(input, offset, strides) => Part {
-                    bytes: input.bytes(),
-                    offset: *offset,
-                    strides: strides.clone(),
-                    region,
-                    dtype,
-                },
-                Held::Value(buffer) => Part {
-                    bytes: buffer,
-                    offset: 0,
-                    strides: row_major_strides(&region.shape),
-                    region,
-                    dtype,
-                },
-            }
-        })
-        .collect();
     let array = stage.arrays[0];
+    let dtype = run.plan.arrays[array].dtype;
+    let mut parts;
+    match placement.device.keeper() {
+        None => parts = Parts::gather(run, stage, placement, None, op, block)?,
+        Some(keeper) => {
+            parts = Parts::gather(run, stage, placement, Some(keeper), op, block)?;
+            let want = Want {
+                place: output::place(run, array, block)?,
+                stays: output::stays(run, array),
+                ..Want::buffer("output blocks", block.len() * dtype.size())
+            };
+            let mut value = Value::new(run, want, true)?;
+            let operands = parts.operands();
+            let task = BlockTask {
+                op,
+                operands: &operands,
+                block,
+                dtype,
+            };
+            match keeper.run_block(&task, value.out(), carry) {
+                Ok(()) => return value.hand_on(run, placement, array, block),
+                Err(error) => run.note_fallback(stage, &run.excuse(placement, error)?),
+            }
+            drop(operands);
+            drop(value);
+            parts.bring_home(run)?;
+        }
+    }
+    run_on_host(run, stage, op, block, &parts, carry)
+}
+
+/// Runs a block on the CPU, of parts that all lie there, and hands it on.
+fn run_on_host(
+    run: &Run<'_>,
+    stage: &Stage,
+    op: &dyn BlockOp,
+    block: &Region,
+    parts: &Parts,
+    carry: &mut [u64],
+) -> Result<()> {
+    let operands: Vec<expr::Part<'_>> = parts.operands().into_iter().map(host_part).collect();
     let call = |out: &mut Patch<'_>, carry: &mut [u64]| {
         op.run(BlockCall {
-            operands: &parts,
+            operands: &operands,
             block,
             out,
             carry,
         })
     };
+    let array = stage.arrays[0];
     if let Some(mut place) = output::place(run, array, block)? {
         call(&mut place, carry)?;
         output::placed(run, array, block);
@@ -128,39 +222,56 @@ fn run_block(
     let size = run.plan.arrays[array].dtype.size();
     let mut out = run.store.take("output blocks", block.len() * size)?;
     call(&mut Patch::dense(&mut out, &block.shape, size)?, carry)?;
-    drop(parts);
     output::deliver(run, array, block, out)
 }
 
+/// An operand as the CPU's operations take it.
+fn host_part(operand: Operand<'_>) -> expr::Part<'_> {
+    expr::Part {
+        bytes: match operand.bytes {
+            Bytes::Host(bytes) => bytes,
+            Bytes::Resident(_) => &[],
+        },
+        offset: operand.offset,
+        strides: operand.strides,
+        region: operand.region,
+        dtype: operand.dtype,
+    }
+}
+
 /// Brings the part of an operand into memory: where it lies if rows are contiguous there, else
-/// computed or copied into a buffer.
+/// computed or copied into a buffer or, for a keeper, into its memory.
 fn hold(
     run: &Run<'_>,
     stage: &Stage,
     placement: &Placement,
+    keeper: Option<&dyn Keeper>,
     variant: &Variant,
     region: &Region,
-) -> Result<Held> {
+) -> Result<Part> {
     let program = &variant.program;
     if rows_in_place(variant) && !region.is_empty() {
-        let (mut held, bindings) = fetch::inputs(run, variant, region)?;
-        if let (Some(input), [binding]) = (held.pop(), &bindings[..])
+        let mut found = fetch::inputs(run, keeper, variant, region)?;
+        if let (Some(input), [binding]) = (found.held.pop(), &found.bindings[..])
             && let Some((offset, strides)) = walk(&binding.access, region)
             && (input.bytes().as_ptr() as usize).is_multiple_of(program.inputs[0].size())
         {
-            return Ok(Held::Input(input, offset, strides));
+            return Ok(Part::Input(input, offset, strides));
         }
     }
     let size = program.insts[program.outputs[0].value()].dtype.size();
-    let mut value = [Value::Buffer(
-        run.store.take("input buffers", region.len() * size)?,
-    )];
-    if !region.is_empty() {
-        run.compute(stage, placement, variant, region, &mut value)?;
+    let want = Want {
+        stays: keeper.is_some(),
+        ..Want::buffer("input buffers", region.len() * size)
+    };
+    if region.is_empty() {
+        return run.store.take(want.consumer, want.bytes).map(Part::Value);
     }
+    let value = run.compute(stage, placement, variant, region, vec![want])?.pop();
     match value {
-        [Value::Buffer(buffer)] => Ok(Held::Value(buffer)),
-        [Value::Place(_)] => Err(Error::invalid("an operand was computed out of place")),
+        Some(Value::Buffer(buffer)) => Ok(Part::Value(buffer)),
+        Some(Value::Device(Some(tile), ..)) => Ok(Part::Resident(tile)),
+        _ => Err(Error::invalid("an operand was computed out of place")),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Running a user's closure on a block: it reads arrays where they lie if nothing has to be computed
 //! or gathered for it, and writes where its result will lie.
 
-use super::run::{Placement, Run, Value};
+use super::run::{Placement, Run, Value, Want};
 use super::{fetch, output};
 use crate::Result;
 use crate::device::Binding;
 use crate::expr::Custom;
 use crate::geometry::{AxisStep, Region};
-use crate::plan::program::{Action, Program};
+use crate::plan::program::{Action, Output, Program};
 use crate::plan::{Stage, Variant};
 
 /// Runs one block.
@@ -24,27 +24,31 @@ pub(super) fn run_item(
     }
     let array = stage.arrays[0];
     let bytes = block.len() * run.plan.arrays[array].dtype.size();
-    let mut out = Value::new(run, output::place(run, array, &block)?, "output blocks", bytes)?;
+    let want = Want {
+        place: output::place(run, array, &block)?,
+        ..Want::buffer("output blocks", bytes)
+    };
+    let mut out = Value::new(run, want, false)?;
     let variant = stage.variant(&block.start);
     let mut call = |inputs: &[&[u8]]| custom.run(inputs, &block.shape, &block.start, out.bytes_mut());
     if only_loads(&variant.program) {
-        let (held, bindings) = fetch::inputs(run, variant, &block)?;
-        if let Some(inputs) = dense_inputs(variant, &held, &bindings, &block) {
+        let found = fetch::inputs(run, None, variant, &block)?;
+        if let Some(inputs) = dense_inputs(variant, &found.held, &found.bindings, &block) {
             call(&inputs)?;
-            return out.hand_on(run, array, &block);
+            return out.hand_on(run, placement, array, &block);
         }
     }
     let program = &variant.program;
-    let mut values = Vec::with_capacity(program.outputs.len());
-    for value in &program.outputs {
+    let want = |value: &Output| {
         let bytes = block.len() * program.insts[value.value()].dtype.size();
-        values.push(Value::new(run, None, "output blocks", bytes)?);
-    }
-    run.compute(stage, placement, variant, &block, &mut values)?;
+        Want::buffer("output blocks", bytes)
+    };
+    let wants = program.outputs.iter().map(want).collect();
+    let values = run.compute(stage, placement, variant, &block, wants)?;
     let inputs: Vec<&[u8]> = values.iter().map(Value::bytes).collect();
     call(&inputs)?;
     drop(values);
-    out.hand_on(run, array, &block)
+    out.hand_on(run, placement, array, &block)
 }
 
 /// Whether every value of a program is an input as it is.

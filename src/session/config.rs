@@ -38,8 +38,8 @@ impl DeviceChoice {
 pub struct Config {
     /// Bytes of host memory for tiles, buffers and results; by default 60 % of what is free.
     pub memory: Option<u64>,
-    /// Bytes of GPU and staging memory, which count against `memory` when a GPU is chosen; by
-    /// default a quarter of it, at most 1 GiB.
+    /// Bytes of GPU memory. By default four fifths of what a GPU has of its own; of a GPU that shares
+    /// the host's memory a quarter of `memory`, at most 1 GiB, which then counts against it.
     pub gpu_memory: Option<u64>,
     /// Where tiles are spilled; by default the user's cache folder.
     pub spill_dir: Option<PathBuf>,
@@ -55,12 +55,6 @@ impl Config {
     /// The host budget in bytes.
     pub(super) fn host_budget(&self) -> u64 {
         self.memory.unwrap_or_else(default_host_budget)
-    }
-
-    /// Bytes that a GPU may hold: by default 1 GiB, or a quarter of the host budget if less.
-    pub(super) fn gpu_budget(&self) -> u64 {
-        self.gpu_memory
-            .unwrap_or_else(|| (self.host_budget() / 4).min(1 << 30))
     }
 
     /// The spill limit in bytes.

@@ -1,9 +1,10 @@
 //! Bringing a task's inputs together: what lies in memory is used in place, the rest is read
 //! into buffers of the budget, exactly the indices that the block needs.
 
+use super::resident;
 use super::run::Run;
-use crate::device::Binding;
-use crate::geometry::{Region, Selection, row_major_strides};
+use crate::device::{Binding, Bytes, Keeper, Resident, Task};
+use crate::geometry::{Access, Region, Selection, row_major_strides};
 use crate::plan::{Feed, Input, Variant, lies_in_memory};
 use crate::store::{Buffer, Tile, TileKey, copy_region};
 use crate::{Error, Result};
@@ -18,33 +19,121 @@ pub(super) enum Held {
     Tile(Tile),
     /// A source that lies in memory.
     Source(Arc<dyn crate::store::Source>),
+    /// A tile on the device.
+    Resident(Resident),
 }
 
 impl Held {
-    /// The bytes.
+    /// The bytes; none for what lies on a device.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Held::Buffer(buffer) => buffer,
             Held::Tile(tile) => tile,
             Held::Source(source) => source.in_memory().unwrap_or_default(),
+            Held::Resident(_) => &[],
+        }
+    }
+
+    /// The bytes, wherever they lie.
+    pub fn place(&self) -> Bytes<'_> {
+        match self {
+            Held::Resident(tile) => Bytes::Resident(tile),
+            host => Bytes::Host(host.bytes()),
         }
     }
 }
 
-/// The inputs of a variant for a block: their bytes and how the program walks them.
-pub(super) fn inputs(run: &Run<'_>, variant: &Variant, block: &Region) -> Result<(Vec<Held>, Vec<Binding>)> {
+/// All inputs of a task.
+pub(super) struct Inputs {
+    /// The buffers.
+    pub held: Vec<Held>,
+    /// Per input of the program: its buffer and how the block walks it.
+    pub bindings: Vec<Binding>,
+}
+
+impl Inputs {
+    /// The bytes of each buffer.
+    pub fn buffers(&self) -> Vec<&[u8]> {
+        self.held.iter().map(Held::bytes).collect()
+    }
+
+    /// The tile of each buffer that lies on the device.
+    pub fn residents(&self) -> Vec<Option<Resident>> {
+        let tile = |held: &Held| match held {
+            Held::Resident(tile) => Some(tile.clone()),
+            _ => None,
+        };
+        self.held.iter().map(tile).collect()
+    }
+
+    /// The task of a variant over a block of these inputs, whose `buffers` they gave.
+    pub fn task<'a>(
+        &'a self,
+        variant: &'a Variant,
+        block: &'a Region,
+        labels: Option<&'a [u32]>,
+        buffers: &'a [&'a [u8]],
+    ) -> Task<'a> {
+        Task {
+            program: &variant.program,
+            shape: &block.shape,
+            origin: &block.start,
+            buffers,
+            bindings: &self.bindings,
+            labels,
+        }
+    }
+
+    /// Brings what lies on the device to the host.
+    ///
+    /// # Errors
+    /// No memory; a device that is lost.
+    pub fn bring_home(&mut self, run: &Run<'_>) -> Result<()> {
+        for held in &mut self.held {
+            if let Held::Resident(tile) = held {
+                let mut buffer = run.store.take("input buffers", tile.len())?;
+                run.residents.download(tile, &mut buffer)?;
+                *held = Held::Buffer(buffer);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The inputs of a variant for a block: their bytes and how the program walks them. What lies on the
+/// device that runs the task stays there.
+pub(super) fn inputs(
+    run: &Run<'_>,
+    keeper: Option<&dyn Keeper>,
+    variant: &Variant,
+    block: &Region,
+) -> Result<Inputs> {
     let mut held = Vec::with_capacity(variant.inputs.len());
     let mut bindings = vec![None; variant.inputs.len()];
     for read in &variant.reads {
         let together = read.together(&variant.inputs, &run.plan.arrays, &block.shape);
         if let (Some(_), Some(region)) = (together, read.region(block)) {
-            held.push(Held::Buffer(fetch_region(
-                run,
-                &variant.inputs[read.inputs[0]],
-                &region,
-            )?));
+            let first = &variant.inputs[read.inputs[0]];
+            let there = match keeper {
+                Some(keeper) => resident::find(run, keeper, first, &region, region.len())?,
+                None => None,
+            };
+            let place = match there {
+                Some((tile, place)) => {
+                    held.push(Held::Resident(tile));
+                    Some(place)
+                }
+                None => {
+                    held.push(Held::Buffer(fetch_region(run, first, &region)?));
+                    None
+                }
+            };
             for &number in &read.inputs {
-                let access = read.access(&variant.inputs[number], block);
+                let input = &variant.inputs[number];
+                let access = match &place {
+                    Some(place) => Some(input.map.access_within(block, place)),
+                    None => read.access(input, block),
+                };
                 bindings[number] = access.map(|access| Binding {
                     buffer: held.len() - 1,
                     access,
@@ -53,7 +142,7 @@ pub(super) fn inputs(run: &Run<'_>, variant: &Variant, block: &Region) -> Result
             continue;
         }
         for &number in &read.inputs {
-            let (bytes, access) = fetch(run, &variant.inputs[number], block)?;
+            let (bytes, access) = fetch(run, keeper, &variant.inputs[number], block)?;
             held.push(bytes);
             bindings[number] = Some(Binding {
                 buffer: held.len() - 1,
@@ -63,7 +152,7 @@ pub(super) fn inputs(run: &Run<'_>, variant: &Variant, block: &Region) -> Result
     }
     let bindings: Option<Vec<Binding>> = bindings.into_iter().collect();
     let bindings = bindings.ok_or_else(|| Error::invalid("an input was not read"))?;
-    Ok((held, bindings))
+    Ok(Inputs { held, bindings })
 }
 
 /// A region of an input's feed that several inputs see.
@@ -73,7 +162,17 @@ fn fetch_region(run: &Run<'_>, input: &Input, region: &Region) -> Result<Buffer>
     gather(run, input, &selections)
 }
 
-fn fetch(run: &Run<'_>, input: &Input, block: &Region) -> Result<(Held, crate::geometry::Access)> {
+fn fetch(
+    run: &Run<'_>,
+    keeper: Option<&dyn Keeper>,
+    input: &Input,
+    block: &Region,
+) -> Result<(Held, Access)> {
+    if let Some(keeper) = keeper
+        && let Some(found) = resident::find_input(run, keeper, input, block)?
+    {
+        return Ok(found);
+    }
     if lies_in_memory(input, &run.plan.arrays) {
         let whole = || input.map.access_whole(block, &input.shape);
         match &input.feed {
@@ -190,7 +289,7 @@ fn tile(run: &Run<'_>, array: usize, number: usize) -> Result<Tile> {
         array: run.keys[array],
         block: number as u64,
     };
-    run.store.get(key)?.ok_or_else(|| {
+    run.residents.on_host(key)?.ok_or_else(|| {
         crate::Error::Device(format!(
             "tile {number} of array {array} is gone before its last use"
         ))

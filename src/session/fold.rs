@@ -7,7 +7,7 @@
 use super::run::{Placement, Run};
 use super::{fetch, output};
 use crate::Result;
-use crate::device::{OutMut, Task};
+use crate::device::OutMut;
 use crate::geometry::{Chunks, Region};
 use crate::plan::{Stage, StageKind};
 use crate::store::Reservation;
@@ -159,8 +159,8 @@ fn feed(
     states: &mut [State],
 ) -> Result<()> {
     let variant = stage.variant(&block.start);
-    let (held, bindings) = fetch::inputs(run, variant, block)?;
-    let buffers: Vec<&[u8]> = held.iter().map(fetch::Held::bytes).collect();
+    let keeper = placement.device.keeper();
+    let mut inputs = fetch::inputs(run, keeper, variant, block)?;
     let labels = match &stage.kind {
         StageKind::Reduce {
             labels: Some((axis, labels)),
@@ -168,16 +168,23 @@ fn feed(
         } => Some(&labels[block.start[*axis]..block.stop(*axis)]),
         _ => None,
     };
-    let task = Task {
-        program: &variant.program,
-        shape: &block.shape,
-        origin: &block.start,
-        buffers: &buffers,
-        bindings: &bindings,
-        labels,
-    };
     let mut outputs: Vec<OutMut<'_>> = states.iter_mut().map(OutMut::Reduce).collect();
-    run.execute(stage, placement, &task, &mut outputs)
+    {
+        let (buffers, residents) = (inputs.buffers(), inputs.residents());
+        let task = inputs.task(variant, block, labels, &buffers);
+        let outcome = match keeper {
+            Some(keeper) => keeper.run_resident(&task, &residents, &mut outputs),
+            None => placement.device.run(&task, &mut outputs),
+        };
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) => run.note_fallback(stage, &run.excuse(placement, error)?),
+        }
+    }
+    inputs.bring_home(run)?;
+    let buffers = inputs.buffers();
+    run.cpu
+        .run(&inputs.task(variant, block, labels, &buffers), &mut outputs)
 }
 
 impl Folds {

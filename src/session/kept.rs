@@ -1,10 +1,12 @@
 //! Persisted arrays: tiles that stay in the store, read like any source.
 
+use super::residents::Residents;
 use crate::geometry::{Chunks, Region};
 use crate::plan::PlanArray;
-use crate::store::{Source, TileKey, TileStore, copy_region};
+use crate::store::{Source, StoredTiles, TileKey, TileStore, copy_region};
 use crate::{Error, Result};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tilewise_kernels::DType;
 
@@ -15,6 +17,7 @@ static PERSISTED: AtomicU64 = AtomicU64::new(0);
 /// The tiles of one array; dropping it removes them.
 pub(super) struct KeptTiles {
     store: TileStore,
+    residents: Arc<Residents>,
     key: u64,
     /// Its number among all persisted arrays of the process.
     number: u64,
@@ -26,9 +29,10 @@ pub(super) struct KeptTiles {
 
 impl KeptTiles {
     /// The tiles of `array`, which the store has under `key`.
-    pub fn new(store: TileStore, key: u64, array: &PlanArray) -> KeptTiles {
+    pub fn new(store: TileStore, residents: Arc<Residents>, key: u64, array: &PlanArray) -> KeptTiles {
         KeptTiles {
             store,
+            residents,
             key,
             number: PERSISTED.fetch_add(1, Ordering::Relaxed),
             shape: array.shape.clone(),
@@ -66,7 +70,7 @@ impl Source for KeptTiles {
                 array: self.key,
                 block: number as u64,
             };
-            let tile = self.store.get(key)?.ok_or_else(|| {
+            let tile = self.residents.on_host(key)?.ok_or_else(|| {
                 Error::Device(format!("tile {number} of {} is not in the store", self.name()))
             })?;
             let from = part.relative_to(&place.start);
@@ -96,6 +100,14 @@ impl Source for KeptTiles {
     fn fingerprint(&self) -> u64 {
         self.number
     }
+
+    fn stored_tiles(&self) -> Option<StoredTiles<'_>> {
+        Some(StoredTiles {
+            store: &self.store,
+            array: self.key,
+            grid: &self.grid,
+        })
+    }
 }
 
 impl fmt::Debug for KeptTiles {
@@ -107,10 +119,12 @@ impl fmt::Debug for KeptTiles {
 impl Drop for KeptTiles {
     fn drop(&mut self) {
         for block in 0..self.grid.count() as u64 {
-            self.store.remove(TileKey {
+            let key = TileKey {
                 array: self.key,
                 block,
-            });
+            };
+            self.residents.remove(key);
+            self.store.remove(key);
         }
     }
 }

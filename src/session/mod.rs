@@ -20,7 +20,10 @@ mod kept;
 mod next_use;
 mod output;
 mod place;
+mod recover;
 mod report;
+mod resident;
+mod residents;
 mod run;
 mod unique;
 
@@ -39,7 +42,8 @@ use crate::{Error, Result};
 use event::Ear;
 use kept::KeptTiles;
 use next_use::NextUse;
-use place::Devices;
+use place::{Devices, GpuMemory};
+use residents::Residents;
 use run::{Counters, Run};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,6 +75,7 @@ struct Inner {
     host_budget: u64,
     limits: Limits,
     store: TileStore,
+    residents: Arc<Residents>,
     pool: rayon::ThreadPool,
     devices: Devices,
     gpu_memory: Reservation,
@@ -96,36 +101,38 @@ impl Session {
     /// # Errors
     /// A spill folder that cannot be used; a device that is not there.
     pub fn new(config: Config) -> Result<Session> {
-        // What a GPU stages, and all it holds where it shares the host's memory, is host memory too.
-        let gpu_bytes = config.gpu_budget();
-        let staged = if matches!(config.device, DeviceChoice::Gpu(_)) {
-            gpu_bytes
-        } else {
-            0
-        };
         // Asked once: it reads the system's files.
         let host_budget = config.host_budget();
+        let workers = config.workers();
+        let ear = Arc::new(Ear::default());
+        let store = config.open_store(ear.clone())?;
+        let residents = Arc::new(Residents::new(store.clone()));
+        let memory = GpuMemory {
+            asked: config.gpu_memory,
+            host: host_budget,
+        };
+        let devices = Devices::open(config.device, memory, workers, residents.clone())?;
+        // What a GPU stages, and all it holds where it shares the host's memory, is host memory too.
+        let staged = devices.host_bytes();
+        let gpu_memory = store.budget().try_reserve("gpu staging", staged)?;
         let limits = Limits {
             host: host_budget.saturating_sub(staged),
             disk: config.disk_budget(),
-            workers: config.workers(),
+            workers,
             reserved: staged,
         };
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(limits.workers)
+            .num_threads(workers)
             .thread_name(|n| format!("tilewise-{n}"))
             .build()
-            .map_err(|e| Error::Device(format!("cannot start {} worker threads: {e}", limits.workers)))?;
-        let ear = Arc::new(Ear::default());
-        let store = config.open_store(ear.clone())?;
-        let devices = Devices::open(config.device, gpu_bytes, limits.workers)?;
-        let gpu_memory = store.budget().try_reserve("gpu staging", staged)?;
+            .map_err(|e| Error::Device(format!("cannot start {workers} worker threads: {e}")))?;
         Ok(Session {
             inner: Arc::new(Inner {
                 config,
                 host_budget,
                 limits,
                 store,
+                residents,
                 pool,
                 devices,
                 gpu_memory,
@@ -295,7 +302,13 @@ impl Session {
         }];
         let (plan, keys) = self.run(&roots, vec![None])?;
         let id = plan.roots[0];
-        let kept = KeptTiles::new(self.inner.store.clone(), keys[id], &plan.arrays[id]);
+        // A copy that does not go down with the device.
+        for block in 0..plan.arrays[id].grid.count() as u64 {
+            let array = keys[id];
+            self.inner.residents.on_host(TileKey { array, block })?;
+        }
+        let (store, residents) = (self.inner.store.clone(), self.inner.residents.clone());
+        let kept = KeptTiles::new(store, residents, keys[id], &plan.arrays[id]);
         Ok(Array::from_expr(Expr::source(Arc::new(kept))?))
     }
 
@@ -322,13 +335,15 @@ impl Session {
             .collect();
         let next_use = Arc::new(NextUse::new(&plan, &keys));
         let order = next_use.clone();
-        inner
-            .store
-            .set_next_use(Arc::new(move |key: TileKey| order.position(key)));
+        let position = Arc::new(move |key: TileKey| order.position(key));
+        inner.store.set_next_use(position.clone());
+        inner.residents.set_next_use(position);
         let before = inner.store.counts();
+        let left_before = inner.residents.left_bytes();
         let run = Run {
             plan: &plan,
             store: &inner.store,
+            residents: &inner.residents,
             pool: &inner.pool,
             cpu: inner.devices.cpu(),
             keys: keys.clone(),
@@ -337,6 +352,7 @@ impl Session {
             cancelled: &inner.cancelled,
             ear: &inner.ear,
             next_use,
+            again: AtomicBool::new(false),
         };
         run.tell(&Event::PlanReady {
             stages: plan.stages.len(),
@@ -357,6 +373,7 @@ impl Session {
             host_peak: inner.store.budget().peak(),
             rss_peak: None,
             gpu_peak: inner.devices.gpu_peak(),
+            gpu_evicted_bytes: inner.residents.left_bytes() - left_before,
             spilled_bytes: after.spilled - before.spilled,
             loaded_bytes: after.loaded - before.loaded,
         };

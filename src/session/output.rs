@@ -5,6 +5,7 @@
 
 use super::run::Run;
 use crate::Result;
+use crate::device::{Keeper, Piece, Resident};
 use crate::geometry::Region;
 use crate::plan::{ArrayId, Destination};
 use crate::store::{Buffer, Origin, Patch, TileKey, copy_region};
@@ -33,6 +34,68 @@ pub(super) fn placed(run: &Run<'_>, array: ArrayId, block: &Region) {
         .fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
+/// Whether blocks of an array may stay on the device that computes them: later stages read them and
+/// nobody else does.
+pub(super) fn stays(run: &Run<'_>, array: ArrayId) -> bool {
+    let made = &run.plan.arrays[array];
+    let kept = |&root: &usize| matches!(run.plan.destinations[root], Destination::Keep);
+    made.stored && made.roots.iter().all(kept)
+}
+
+/// Keeps `block` of an array on the device, cut into the array's tiles there. What cannot stay goes
+/// to the store.
+pub(super) fn keep(
+    run: &Run<'_>,
+    keeper: &dyn Keeper,
+    array: ArrayId,
+    block: &Region,
+    tile: Resident,
+) -> Result<()> {
+    let made = &run.plan.arrays[array];
+    let (size, bytes) = (made.dtype.size(), tile.len() as u64);
+    run.counters.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    let numbers = made.grid.overlapping(block);
+    let stay = |number: usize, tile: Resident| {
+        run.counters
+            .kept_bytes
+            .fetch_add(tile.len() as u64, Ordering::Relaxed);
+        let key = TileKey {
+            array: run.keys[array],
+            block: number as u64,
+        };
+        run.residents.put(key, tile, false);
+    };
+    if let [number] = numbers[..] {
+        stay(number, tile);
+        return Ok(());
+    }
+    for number in numbers {
+        let place = made.grid.region(&made.grid.block(number));
+        let from = place.relative_to(&block.start);
+        let piece = Piece {
+            tile: tile.clone(),
+            shape: block.shape.clone(),
+            from: from.clone(),
+            at: vec![0; from.rank()],
+        };
+        let cut = keeper
+            .assembles(&place.shape, size)
+            .then(|| keeper.assemble(&place.shape, size, &[piece]));
+
+        if let Some(Ok(cut)) = cut {
+            stay(number, cut);
+            continue;
+        }
+        let mut whole = run.store.take("output blocks", tile.len())?;
+        run.residents.download(&tile, &mut whole)?;
+        let mut out = run.store.take("output blocks", place.len() * size)?;
+        let at = vec![0; from.rank()];
+        copy_region(&whole, &block.shape, &from, &mut out, &place.shape, &at, size);
+        insert(run, array, number, out);
+    }
+    Ok(())
+}
+
 /// Hands on `block` of an array.
 pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffer) -> Result<()> {
     let made = &run.plan.arrays[array];
@@ -40,7 +103,8 @@ pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffe
     run.counters
         .written_bytes
         .fetch_add(data.len() as u64, Ordering::Relaxed);
-    for &root in &made.roots {
+    let again = run.again.load(Ordering::Relaxed);
+    for &root in made.roots.iter().filter(|_| !again) {
         match &run.plan.destinations[root] {
             Destination::Sink(sink) => sink.write(block, &data)?,
             Destination::Result => {

@@ -4,11 +4,13 @@
 //! win although its tiles cross the bus, so it gets stages with many operations per byte; a
 //! software adapter is never picked, and small work does not even look for one.
 
+use super::blocks::operand_dtypes;
 use super::config::DeviceChoice;
+use super::residents::Residents;
 use super::run::Placement;
-use crate::device::Device;
 use crate::device::cpu::Cpu;
-use crate::device::gpu::{Gpu, Options, adapters, first_hardware, may_have_hardware};
+use crate::device::gpu::{AdapterInfo, Gpu, Options, adapters, first_hardware, may_have_hardware};
+use crate::device::{Device, Keeper};
 use crate::plan::{Plan, Stage, StageKind};
 use crate::{Error, Result};
 use std::sync::{Arc, OnceLock};
@@ -27,19 +29,58 @@ const SMALL_SECONDS: f64 = 0.3;
 /// Longer programs stay on the CPU: drivers compile them for seconds and more.
 const LONGEST_KERNEL: usize = 1000;
 
+/// Host memory through which data goes to a GPU of its own memory: this part of the host budget,
+const STAGING_SHARE: u64 = 8;
+/// and no more than this.
+const STAGING_MOST: u64 = 1 << 30;
+/// Where a GPU shares the host's memory it may hold this part of the host budget, and no more than
+/// a GiB.
+const SHARED_SHARE: u64 = 4;
+
 /// The devices of a session.
 pub(super) struct Devices {
     cpu: Arc<dyn Device>,
     choice: DeviceChoice,
     /// The chosen GPU; for `auto` looked for when there is work for it.
     gpu: OnceLock<Option<Arc<Gpu>>>,
-    gpu_bytes: u64,
+    memory: GpuMemory,
+    residents: Arc<Residents>,
     workers: usize,
 }
 
+/// What a GPU may hold.
+#[derive(Clone, Copy)]
+pub(super) struct GpuMemory {
+    /// Bytes asked for.
+    pub asked: Option<u64>,
+    /// The host budget.
+    pub host: u64,
+}
+
+impl GpuMemory {
+    /// Bytes of its own memory, and of host memory for staging.
+    fn budgets(self, info: &AdapterInfo) -> (u64, u64) {
+        if info.shared_memory {
+            let own = self.asked.unwrap_or((self.host / SHARED_SHARE).min(1 << 30));
+            return (own, 0);
+        }
+        let most = info.memory_bytes.map_or(1 << 30, |bytes| bytes / 5 * 4);
+        (self.asked.unwrap_or(most), self.staging())
+    }
+
+    fn staging(self) -> u64 {
+        (self.host / STAGING_SHARE).min(STAGING_MOST)
+    }
+}
+
 impl Devices {
-    /// Opens what the choice asks for; a GPU may hold `gpu_bytes`.
-    pub fn open(choice: DeviceChoice, gpu_bytes: u64, workers: usize) -> Result<Devices> {
+    /// Opens what the choice asks for; tiles that must leave it go through `residents`.
+    pub fn open(
+        choice: DeviceChoice,
+        memory: GpuMemory,
+        workers: usize,
+        residents: Arc<Residents>,
+    ) -> Result<Devices> {
         let gpu = OnceLock::new();
         match choice {
             DeviceChoice::Auto => {}
@@ -47,20 +88,31 @@ impl Devices {
                 let _ = gpu.set(None);
             }
             DeviceChoice::Gpu(number) => {
-                let options = Options {
-                    budget: gpu_bytes,
-                    ..Options::default()
-                };
-                let _ = gpu.set(Some(Arc::new(open_gpu(number, options)?)));
+                let info = chosen(number)?;
+                let _ = gpu.set(Some(Arc::new(open_gpu(&info, memory, &residents)?)));
             }
         }
         Ok(Devices {
             cpu: Arc::new(Cpu::new()),
             choice,
             gpu,
-            gpu_bytes,
+            memory,
+            residents,
             workers,
         })
+    }
+
+    /// Host memory that the GPU takes: all it may hold where it shares it, else its staging. With
+    /// `auto` that of a GPU that may come.
+    pub fn host_bytes(&self) -> u64 {
+        match (self.choice, self.gpu.get().and_then(Option::as_ref)) {
+            (_, Some(gpu)) => {
+                let (own, staging) = self.memory.budgets(gpu.info());
+                if gpu.shares_host_memory() { own } else { staging }
+            }
+            (DeviceChoice::Auto, None) if may_have_hardware() => self.memory.staging(),
+            _ => 0,
+        }
     }
 
     /// The CPU, which can run every stage.
@@ -98,11 +150,6 @@ impl Devices {
                 words: format!("{}{why}", self.cpu.name()),
             }
         };
-        if let StageKind::Block(op) = &stage.kind
-            && self.choice != DeviceChoice::Cpu
-        {
-            return on_cpu(format!("{} runs on the CPU only", op.name()));
-        }
         if self.choice == DeviceChoice::Auto {
             let (cpu, gpu) = self.estimate(plan, stage);
             if cpu < SMALL_SECONDS {
@@ -128,7 +175,19 @@ impl Devices {
                 "{longest} instructions in one kernel, drivers take too long to compile it"
             ));
         }
-        match stage.variants.iter().find_map(|v| gpu.supports(&v.program).err()) {
+        if let Err(lost) = gpu.alive() {
+            return on_cpu(lost.to_string());
+        }
+        let block = || match &stage.kind {
+            StageKind::Block(op) => {
+                let result = plan.arrays[stage.arrays[0]].dtype;
+                gpu.supports_block(op.as_ref(), &operand_dtypes(stage), result)
+                    .err()
+            }
+            _ => None,
+        };
+        let programs = stage.variants.iter().find_map(|v| gpu.supports(&v.program).err());
+        match programs.or_else(block) {
             Some(why) => on_cpu(why),
             None => Placement {
                 device: gpu.clone(),
@@ -149,16 +208,18 @@ impl Devices {
         format!("{}\n  predicted: {seconds:.3} s", placement.words)
     }
 
-    /// The first hardware GPU that opens.
+    /// The first hardware GPU that opens. One that shares the host's memory gets what was set aside.
     fn hardware(&self) -> Option<Arc<Gpu>> {
         if !may_have_hardware() {
             return None;
         }
-        let options = Options {
-            budget: self.gpu_bytes,
-            ..Options::default()
+        let info = first_hardware()?;
+        let asked = match info.shared_memory {
+            true => Some(self.memory.staging()),
+            false => self.memory.asked,
         };
-        Gpu::open(first_hardware()?.index, options).ok().map(Arc::new)
+        let memory = GpuMemory { asked, ..self.memory };
+        open_gpu(&info, memory, &self.residents).ok().map(Arc::new)
     }
 
     /// Seconds of a stage on the CPU's workers and on a hardware GPU.
@@ -171,25 +232,37 @@ impl Devices {
     }
 }
 
-/// The GPU of that number, or the first there is, hardware before software.
-fn open_gpu(number: Option<usize>, options: Options) -> Result<Gpu> {
-    let index = match number {
-        Some(number) if number >= adapters().len() => {
-            return Err(Error::invalid(format!(
-                "there is no gpu:{number}: this machine has {} adapters, which `tilewise devices` lists",
-                adapters().len()
-            )));
-        }
-        Some(number) => number,
-        None => match first_hardware().or_else(|| adapters().into_iter().next()) {
-            Some(info) => info.index,
-            None => {
-                return Err(Error::invalid(
-                    "no GPU adapter is found: install a Vulkan driver (mesa-vulkan-drivers for a \
-                     software one) or use --device cpu",
-                ));
-            }
-        },
+/// The adapter of that number, or the first there is, hardware before software.
+fn chosen(number: Option<usize>) -> Result<AdapterInfo> {
+    let Some(number) = number else {
+        let first = first_hardware().or_else(|| adapters().into_iter().next());
+        return first.ok_or_else(|| {
+            Error::invalid(
+                "no GPU adapter is found: install a Vulkan driver (mesa-vulkan-drivers for a \
+                 software one) or use --device cpu",
+            )
+        });
     };
-    Gpu::open(index, options)
+    let mut all = adapters();
+    if number >= all.len() {
+        return Err(Error::invalid(format!(
+            "there is no gpu:{number}: this machine has {} adapters, which `tilewise devices` lists",
+            all.len()
+        )));
+    }
+    Ok(all.swap_remove(number))
+}
+
+/// Opens an adapter, whose tiles leave through `residents` when it is full.
+fn open_gpu(info: &AdapterInfo, memory: GpuMemory, residents: &Arc<Residents>) -> Result<Gpu> {
+    let (budget, staging) = memory.budgets(info);
+    let options = Options {
+        budget,
+        staging,
+        ..Options::default()
+    };
+    let gpu = Gpu::open(info.index, options)?;
+    let residents = residents.clone();
+    gpu.on_pressure(move |bytes| residents.evict(bytes));
+    Ok(gpu)
 }

@@ -26,6 +26,10 @@ pub struct StageReport {
     pub array_bytes: u64,
     /// Bytes written to arrays, sinks and results.
     pub written_bytes: u64,
+    /// Of `array_bytes`, those that lay in the device's memory.
+    pub resident_bytes: u64,
+    /// Of `written_bytes`, those that stayed there.
+    pub kept_bytes: u64,
     /// Wall seconds.
     pub seconds: f64,
 }
@@ -49,6 +53,8 @@ pub struct Report {
     pub rss_peak: Option<u64>,
     /// Most bytes in device memory at once.
     pub gpu_peak: u64,
+    /// Bytes of tiles that left device memory for the host to make room.
+    pub gpu_evicted_bytes: u64,
     /// Bytes written to spill files.
     pub spilled_bytes: u64,
     /// Bytes read back from them.
@@ -79,6 +85,8 @@ impl Report {
                     "source_bytes": s.source_bytes,
                     "array_bytes": s.array_bytes,
                     "written_bytes": s.written_bytes,
+                    "resident_bytes": s.resident_bytes,
+                    "kept_bytes": s.kept_bytes,
                     "seconds": s.seconds,
                     "gigabytes_per_second": Report::rate(s),
                     "share_of_limit": limit.map(|l| Report::rate(s) * 1e9 / l),
@@ -95,6 +103,7 @@ impl Report {
                 "host_peak": self.host_peak,
                 "rss_peak": self.rss_peak,
                 "gpu_peak": self.gpu_peak,
+                "gpu_evicted": self.gpu_evicted_bytes,
                 "spilled": self.spilled_bytes,
                 "loaded": self.loaded_bytes,
             },
@@ -118,6 +127,13 @@ impl Report {
                 rate,
                 s.device
             );
+            if s.resident_bytes + s.kept_bytes > 0 {
+                out += &format!(
+                    "       on the device: {} read where they lay, {} stayed\n",
+                    human_bytes(s.resident_bytes),
+                    human_bytes(s.kept_bytes)
+                );
+            }
             if let Some(reason) = &s.fallback_reason {
                 out += &format!("       {} tasks fell back to the CPU: {reason}\n", s.fallbacks);
             }

@@ -7,10 +7,11 @@
 use super::event::{Ear, Event};
 use super::next_use::NextUse;
 use super::report::StageReport;
+use super::residents::Residents;
 use super::{blocks, closure, fetch, fold, output};
-use crate::device::{Device, OutMut, Task};
+use crate::device::{Device, OutMut, Resident};
 use crate::geometry::Region;
-use crate::plan::{ArrayId, Plan, Stage, StageKind, Variant};
+use crate::plan::{ArrayId, Destination, Plan, Stage, StageKind, Variant};
 use crate::store::{Buffer, Canvas, Patch, TileKey, TileStore};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,8 +24,48 @@ pub(super) struct Counters {
     pub source_bytes: AtomicU64,
     pub array_bytes: AtomicU64,
     pub written_bytes: AtomicU64,
+    /// Of what was read from earlier arrays, what lay on the device.
+    pub resident_bytes: AtomicU64,
+    /// Of what was written, what stayed on the device.
+    pub kept_bytes: AtomicU64,
     pub fallbacks: AtomicU64,
     pub fallback_reason: Mutex<Option<String>>,
+}
+
+/// How far a stage has come.
+pub(super) struct Progress {
+    items: usize,
+    /// Which items are done, a bit each; none are noted where nothing can be lost.
+    done: Vec<AtomicU64>,
+    folds: fold::Folds,
+}
+
+impl Progress {
+    /// At the beginning of a stage; `noted` says that it may have to go on from where it came to.
+    pub fn new(stage: &Stage, noted: bool) -> Progress {
+        let items = match &stage.kind {
+            StageKind::Reduce { .. } => fold::item_count(stage),
+            StageKind::Block(op) => blocks::item_count(stage, op.as_ref()),
+            _ => stage.grid.count(),
+        };
+        let words = if noted { items.div_ceil(64) } else { 0 };
+        Progress {
+            items,
+            done: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            folds: fold::Folds::default(),
+        }
+    }
+
+    fn is_done(&self, item: usize) -> bool {
+        let word = self.done.get(item / 64).map_or(0, |w| w.load(Ordering::Relaxed));
+        word >> (item % 64) & 1 == 1
+    }
+
+    fn done(&self, item: usize) {
+        if let Some(word) = self.done.get(item / 64) {
+            word.fetch_or(1 << (item % 64), Ordering::Relaxed);
+        }
+    }
 }
 
 /// The devices of a stage.
@@ -38,6 +79,7 @@ pub(super) struct Placement {
 pub(super) struct Run<'a> {
     pub plan: &'a Plan,
     pub store: &'a TileStore,
+    pub residents: &'a Residents,
     pub pool: &'a rayon::ThreadPool,
     pub cpu: &'a Arc<dyn Device>,
     /// The store's number of each array.
@@ -48,6 +90,8 @@ pub(super) struct Run<'a> {
     pub cancelled: &'a AtomicBool,
     pub ear: &'a Ear,
     pub next_use: Arc<NextUse>,
+    /// Whether a stage that ended before is run again for its tiles: callers and sinks have theirs.
+    pub again: AtomicBool,
 }
 
 impl Run<'_> {
@@ -55,8 +99,7 @@ impl Run<'_> {
     pub fn run(&self, place: &dyn Fn(&Stage) -> Placement) -> Result<Vec<StageReport>> {
         let mut reports = Vec::new();
         for stage in &self.plan.stages {
-            let placement = place(stage);
-            match self.stage(stage, &placement) {
+            match self.stage_or_again(stage, place) {
                 Ok(report) => reports.push(report),
                 Err(error) => {
                     for id in 0..self.plan.arrays.len() {
@@ -65,17 +108,25 @@ impl Run<'_> {
                     return Err(error);
                 }
             }
-            for (id, array) in self.plan.arrays.iter().enumerate() {
-                let kept = array
-                    .roots
-                    .iter()
-                    .any(|&r| matches!(self.plan.destinations[r], crate::plan::Destination::Keep));
-                if array.stored && array.last_use == stage.id && !kept {
-                    self.forget(id);
-                }
-            }
+            self.forget_after(stage);
         }
         Ok(reports)
+    }
+
+    /// Forgets what no later stage reads.
+    pub fn forget_after(&self, stage: &Stage) {
+        for (id, array) in self.plan.arrays.iter().enumerate() {
+            if array.stored && array.last_use == stage.id && !self.is_kept(id) {
+                self.forget(id);
+            }
+        }
+    }
+
+    /// Whether an array outlives the run.
+    pub fn is_kept(&self, id: ArrayId) -> bool {
+        let roots = &self.plan.arrays[id].roots;
+        let keep = |&root: &usize| matches!(self.plan.destinations[root], Destination::Keep);
+        roots.iter().any(keep)
     }
 
     /// Removes an array's tiles from the store.
@@ -83,10 +134,12 @@ impl Run<'_> {
         let array = &self.plan.arrays[id];
         if array.stored {
             for block in 0..array.grid.count() as u64 {
-                self.store.remove(TileKey {
+                let key = TileKey {
                     array: self.keys[id],
                     block,
-                });
+                };
+                self.residents.remove(key);
+                self.store.remove(key);
             }
         }
     }
@@ -96,28 +149,28 @@ impl Run<'_> {
         self.ear.tell(event);
     }
 
-    /// Runs one stage.
-    fn stage(&self, stage: &Stage, placement: &Placement) -> Result<StageReport> {
+    /// Runs one stage that got so far before.
+    pub fn stage(&self, stage: &Stage, placement: &Placement, progress: &Progress) -> Result<StageReport> {
         let started = Instant::now();
         let workers = self.plan.memory.stages[stage.id].workers;
-        let items = match &stage.kind {
-            StageKind::Reduce { .. } => fold::item_count(stage),
-            StageKind::Block(op) => blocks::item_count(stage, op.as_ref()),
-            _ => stage.grid.count(),
-        };
+        let items = progress.items;
         self.next_use.enter(stage.id, items as u64);
         self.tell(&Event::StageStarted {
             stage: stage.id,
             tasks: items as u64,
         });
-        let folds = fold::Folds::default();
+        let folds = &progress.folds;
         self.parallel(workers, items, |item| {
+            if progress.is_done(item) {
+                return Ok(());
+            }
             match &stage.kind {
-                StageKind::Reduce { .. } => fold::run_item(self, stage, placement, &folds, item)?,
+                StageKind::Reduce { .. } => fold::run_item(self, stage, placement, folds, item)?,
                 StageKind::Block(op) => blocks::run_item(self, stage, placement, op.as_ref(), item)?,
                 StageKind::Custom(custom) => closure::run_item(self, stage, placement, custom, item)?,
                 StageKind::Store => self.store_task(stage, placement, item)?,
             }
+            progress.done(item);
             self.next_use.advance();
             self.tell(&Event::TaskEnded {
                 stage: stage.id,
@@ -138,6 +191,8 @@ impl Run<'_> {
             source_bytes: take(&self.counters.source_bytes),
             array_bytes: take(&self.counters.array_bytes),
             written_bytes: take(&self.counters.written_bytes),
+            resident_bytes: take(&self.counters.resident_bytes),
+            kept_bytes: take(&self.counters.kept_bytes),
             seconds: started.elapsed().as_secs_f64(),
         })
     }
@@ -192,32 +247,31 @@ impl Run<'_> {
         }
     }
 
-    /// Runs a task on the stage's device, and on the CPU if that fails. `outputs` is made anew for
-    /// the second try.
-    pub fn execute(
-        &self,
-        stage: &Stage,
-        placement: &Placement,
-        task: &Task<'_>,
-        outputs: &mut [OutMut<'_>],
-    ) -> Result<()> {
-        match placement.device.run(task, outputs) {
-            Err(Error::Device(reason)) if !Arc::ptr_eq(&placement.device, self.cpu) => {
-                self.counters.fallbacks.fetch_add(1, Ordering::Relaxed);
-                let mut first = self
-                    .counters
-                    .fallback_reason
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                first.get_or_insert_with(|| reason.clone());
-                drop(first);
-                self.tell(&Event::DeviceFallback {
-                    stage: stage.id,
-                    reason,
-                });
-                self.cpu.run(task, outputs)
-            }
-            other => other,
+    /// Counts and tells that a device failed on a task.
+    pub fn note_fallback(&self, stage: &Stage, reason: &str) {
+        self.counters.fallbacks.fetch_add(1, Ordering::Relaxed);
+        let mut first = self
+            .counters
+            .fallback_reason
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| reason.to_string());
+        drop(first);
+        self.tell(&Event::DeviceFallback {
+            stage: stage.id,
+            reason: reason.to_string(),
+        });
+    }
+
+    /// Why a task that failed so on the stage's device is one for the CPU.
+    ///
+    /// # Errors
+    /// The error itself where it is no failure of a GPU.
+    pub fn excuse(&self, placement: &Placement, error: Error) -> Result<String> {
+        match error {
+            Error::Device(reason) if !Arc::ptr_eq(&placement.device, self.cpu) => Ok(reason),
+            Error::Memory { tier, .. } if tier.starts_with("gpu") => Ok(error.to_string()),
+            other => Err(other),
         }
     }
 
@@ -228,43 +282,96 @@ impl Run<'_> {
             return Ok(());
         }
         let variant = stage.variant(&block.start);
-        let mut values = Vec::with_capacity(variant.program.outputs.len());
-        for (number, out) in variant.program.outputs.iter().enumerate() {
+        let outputs = variant.program.outputs.iter().enumerate();
+        let wants = outputs.map(|(number, out)| {
             let size = variant.program.insts[out.value()].dtype.size();
-            let place = match stage.arrays.get(number) {
-                Some(&array) => output::place(self, array, &block)?,
-                None => None,
-            };
-            values.push(Value::new(self, place, "output blocks", block.len() * size)?);
-        }
-        self.compute(stage, placement, variant, &block, &mut values)?;
+            let array = stage.arrays.get(number).copied();
+            Ok(Want {
+                place: match array {
+                    Some(array) => output::place(self, array, &block)?,
+                    None => None,
+                },
+                stays: array.is_some_and(|array| output::stays(self, array)),
+                consumer: "output blocks",
+                bytes: block.len() * size,
+            })
+        });
+        let wants = wants.collect::<Result<Vec<_>>>()?;
+        let values = self.compute(stage, placement, variant, &block, wants)?;
         for (&array, value) in stage.arrays.iter().zip(values) {
-            value.hand_on(self, array, &block)?;
+            value.hand_on(self, placement, array, &block)?;
         }
         Ok(())
     }
 
-    /// Computes a variant over a block into values that are as long.
-    pub fn compute(
-        &self,
+    /// Computes a variant over a block: on the stage's device, and on the CPU if that fails.
+    pub fn compute<'b>(
+        &'b self,
         stage: &Stage,
         placement: &Placement,
         variant: &Variant,
         block: &Region,
-        values: &mut [Value<'_>],
-    ) -> Result<()> {
-        let (held, bindings) = fetch::inputs(self, variant, block)?;
-        let buffers: Vec<&[u8]> = held.iter().map(fetch::Held::bytes).collect();
-        let task = Task {
-            program: &variant.program,
-            shape: &block.shape,
-            origin: &block.start,
-            buffers: &buffers,
-            bindings: &bindings,
-            labels: None,
-        };
-        let mut outputs: Vec<OutMut<'_>> = values.iter_mut().map(|v| OutMut::Store(v.bytes_mut())).collect();
-        self.execute(stage, placement, &task, &mut outputs)
+        wants: Vec<Want<'b>>,
+    ) -> Result<Vec<Value<'b>>> {
+        let keeper = placement.device.keeper();
+        let mut inputs = fetch::inputs(self, keeper, variant, block)?;
+        let residents = inputs.residents();
+        let mut values;
+        {
+            let buffers = inputs.buffers();
+            let task = inputs.task(variant, block, None, &buffers);
+            let hold = keeper.is_some_and(|keeper| keeper.holds(&task, &residents));
+            let made = wants.into_iter().map(|want| Value::new(self, want, hold));
+            values = made.collect::<Result<Vec<_>>>()?;
+            let mut outputs: Vec<OutMut<'_>> = values.iter_mut().map(Value::out).collect();
+            let outcome = match keeper {
+                Some(keeper) => keeper.run_resident(&task, &residents, &mut outputs),
+                None => placement.device.run(&task, &mut outputs),
+            };
+            drop(outputs);
+            match outcome {
+                Ok(()) => return Ok(values),
+                Err(error) => {
+                    let reason = self.excuse(placement, error)?;
+                    self.note_fallback(stage, &reason);
+                }
+            }
+        }
+        drop(residents);
+        inputs.bring_home(self)?;
+        for value in &mut values {
+            value.bring_home(self)?;
+        }
+        let mut outputs: Vec<OutMut<'_>> = values.iter_mut().map(Value::out).collect();
+        let buffers = inputs.buffers();
+        self.cpu
+            .run(&inputs.task(variant, block, None, &buffers), &mut outputs)?;
+        drop(outputs);
+        Ok(values)
+    }
+}
+
+/// A value that a task is to compute.
+pub(super) struct Want<'a> {
+    /// The caller's memory for it.
+    pub place: Option<Patch<'a>>,
+    /// Whether it may stay on the device.
+    pub stays: bool,
+    /// Who holds the buffer, if it gets one.
+    pub consumer: &'static str,
+    /// Its bytes.
+    pub bytes: usize,
+}
+
+impl Want<'_> {
+    /// A value in a buffer.
+    pub fn buffer(consumer: &'static str, bytes: usize) -> Want<'static> {
+        Want {
+            place: None,
+            stays: false,
+            consumer,
+            bytes,
+        }
     }
 }
 
@@ -274,27 +381,28 @@ pub(super) enum Value<'a> {
     Buffer(Buffer),
     /// The caller's memory, contiguous.
     Place(Patch<'a>),
+    /// The device's memory, and the bytes that it takes.
+    Device(Option<Resident>, usize, &'static str),
 }
 
 impl<'a> Value<'a> {
-    /// The place where it is contiguous, else a buffer of `bytes`.
-    pub fn new(
-        run: &Run<'_>,
-        place: Option<Patch<'a>>,
-        consumer: &'static str,
-        bytes: usize,
-    ) -> Result<Value<'a>> {
-        match place.filter(|patch| patch.dense_from() == 0) {
+    /// The device's memory where it may stay and the device can `hold` it; else the place where that
+    /// is contiguous, else a buffer.
+    pub fn new(run: &Run<'_>, want: Want<'a>, hold: bool) -> Result<Value<'a>> {
+        if want.stays && hold {
+            return Ok(Value::Device(None, want.bytes, want.consumer));
+        }
+        match want.place.filter(|patch| patch.dense_from() == 0) {
             Some(patch) => Ok(Value::Place(patch)),
-            None => run.store.take(consumer, bytes).map(Value::Buffer),
+            None => run.store.take(want.consumer, want.bytes).map(Value::Buffer),
         }
     }
 
-    /// Its bytes, if they are a buffer's.
+    /// Its bytes, where the host has them in a buffer.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Value::Buffer(buffer) => buffer,
-            Value::Place(_) => &[],
+            Value::Place(_) | Value::Device(..) => &[],
         }
     }
 
@@ -303,17 +411,38 @@ impl<'a> Value<'a> {
         match self {
             Value::Buffer(buffer) => buffer,
             Value::Place(patch) => patch.bytes_mut().unwrap_or_default(),
+            Value::Device(..) => &mut [],
         }
     }
 
+    /// Where a device puts it.
+    pub fn out(&mut self) -> OutMut<'_> {
+        match self {
+            Value::Device(tile, ..) => OutMut::Keep(tile),
+            host => OutMut::Store(host.bytes_mut()),
+        }
+    }
+
+    /// Makes it one of the host's, to be computed there.
+    pub fn bring_home(&mut self, run: &Run<'_>) -> Result<()> {
+        if let Value::Device(_, bytes, consumer) = self {
+            *self = Value::Buffer(run.store.take(consumer, *bytes)?);
+        }
+        Ok(())
+    }
+
     /// Hands it on as `block` of an array.
-    pub fn hand_on(self, run: &Run<'_>, array: ArrayId, block: &Region) -> Result<()> {
+    pub fn hand_on(self, run: &Run<'_>, on: &Placement, array: ArrayId, block: &Region) -> Result<()> {
         match self {
             Value::Buffer(buffer) => output::deliver(run, array, block, buffer),
             Value::Place(_) => {
                 output::placed(run, array, block);
                 Ok(())
             }
+            Value::Device(tile, ..) => match (tile, on.device.keeper()) {
+                (Some(tile), Some(keeper)) => output::keep(run, keeper, array, block, tile),
+                _ => Err(Error::Device("a device gave no tile".into())),
+            },
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use mapping::advise_huge;
 pub use memory::{current_rss, default_host_budget, parse_bytes, peak_rss};
 pub use memory_source::MemorySource;
 pub use patch::{Canvas, Patch, dense_from};
-pub use source::{Sink, Source};
+pub use source::{Sink, Source, StoredTiles};
 pub(crate) use spill_dir::process_start;
 
 pub use tile::{Origin, StoreCounts, StoreObserver, Tile, TileKey};

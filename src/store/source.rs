@@ -3,8 +3,9 @@
 //! A [`Source`] can give any region again at any time, so a tile read from it is dropped rather
 //! than spilled. A [`Sink`] takes each region once.
 
+use super::tile_store::TileStore;
 use crate::Result;
-use crate::geometry::Region;
+use crate::geometry::{Chunks, Region};
 use std::fmt::Debug;
 use tilewise_kernels::DType;
 
@@ -33,6 +34,21 @@ pub trait Source: Send + Sync + Debug {
     fn in_memory(&self) -> Option<&[u8]> {
         None
     }
+    /// Where its content lies as tiles of a store, if it does.
+    fn stored_tiles(&self) -> Option<StoredTiles<'_>> {
+        None
+    }
+}
+
+/// An array that lies in a tile store.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredTiles<'a> {
+    /// The store.
+    pub store: &'a TileStore,
+    /// The array's number there.
+    pub array: u64,
+    /// Its tiles.
+    pub grid: &'a Chunks,
 }
 
 /// An outside array that is written region by region. Nothing of it is seen under its final name

@@ -124,6 +124,11 @@ impl TileStore {
         }
     }
 
+    /// Whether both are handles of one store.
+    pub fn is_same(&self, other: &TileStore) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// The host budget. What is reserved here directly is lasting: nobody waits for it to be
     /// freed.
     pub fn budget(&self) -> &Budget {

@@ -39,6 +39,8 @@ pub struct AdapterInfo {
     pub pipeline_cache: bool,
     /// Whether storage buffers can be mapped by the host.
     pub mappable: bool,
+    /// Bytes of its own memory, where the driver tells.
+    pub memory_bytes: Option<u64>,
     /// Largest buffer that a kernel can see, in bytes.
     pub max_binding_bytes: u64,
     /// Largest buffer, in bytes.
@@ -66,6 +68,7 @@ impl AdapterInfo {
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             pipeline_cache: features.contains(Features::PIPELINE_CACHE),
             mappable: features.contains(Features::MAPPABLE_PRIMARY_BUFFERS),
+            memory_bytes: own_memory(adapter),
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
             max_bindings: limits.max_storage_buffers_per_shader_stage,
@@ -95,6 +98,29 @@ impl fmt::Display for AdapterInfo {
             self.index, self.name, self.backend, self.driver
         )
     }
+}
+
+/// Bytes of the largest heap of an adapter's own memory, as a Vulkan driver tells.
+#[cfg(not(target_vendor = "apple"))]
+fn own_memory(adapter: &wgpu::Adapter) -> Option<u64> {
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the handles are used for one query within this call, while the adapter lives.
+    let properties = unsafe {
+        let vulkan = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        let instance = vulkan.shared_instance().raw_instance();
+        instance.get_physical_device_memory_properties(vulkan.raw_physical_device())
+    };
+    let heaps = &properties.memory_heaps[..properties.memory_heap_count as usize];
+    let own = heaps
+        .iter()
+        .filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0);
+    own.map(|heap| heap.size).max()
+}
+
+/// Metal does not tell: its memory is the host's on the machines of today.
+#[cfg(target_vendor = "apple")]
+fn own_memory(_: &wgpu::Adapter) -> Option<u64> {
+    None
 }
 
 /// The major version behind `Mesa ` in a driver's description.

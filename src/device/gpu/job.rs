@@ -185,6 +185,24 @@ impl Dispatch {
         this
     }
 
+    /// A bound on the words of [`Dispatch::parameters`].
+    pub fn parameter_words(&self) -> usize {
+        let (mut axes, mut lists) = (0, 0);
+        for dim in &self.dims {
+            axes += 4 + dim.steps.len() + dim.index_steps.len();
+            for step in &dim.steps {
+                if let AxisStep::Table(table) = step {
+                    lists += table.len();
+                }
+            }
+        }
+        let inputs = self.dims.first().map_or(0, |dim| dim.steps.len());
+        if let Some((starts, members)) = &self.groups {
+            lists += starts.len() + members.len();
+        }
+        16 + axes + inputs + lists
+    }
+
     /// The first buffer of a kernel: parameters, tables, group lists.
     pub fn parameters(&self, job: &Job, kernel: &Kernel, origin: &[usize]) -> Vec<u32> {
         let mut words = vec![0u32; kernel.params.0.len()];

@@ -107,9 +107,9 @@ impl Gpu {
         }
         let written = job.written(placed.task.program);
         written.iter().for_each(|&bytes| need.read(bytes as usize));
-        // About the parameters, tables and labels.
-        let extents: usize = part.shape.iter().sum();
-        need.upload(64 * (extents + 64));
+        for dispatch in &job.dispatches {
+            need.upload(4 * dispatch.parameter_words());
+        }
         let total = need.total();
         let bound = job.uploads.iter().map(|u| u.bytes.len() as u64).chain(written);
         bound.max().unwrap_or(0) + 64 <= limits.binding

@@ -1,0 +1,191 @@
+//! Tiles that stay on the GPU between stages.
+//!
+//! They are a tier above the store's host memory: what a stage leaves here the next one reads where
+//! it lies. When the device is full, the tile whose next use is farthest leaves: for nothing if
+//! the store has a copy, else into the store, which may spill it further. A device that is lost
+//! takes its tiles along; the run then makes again what it still needs (see `recover.rs`).
+
+use crate::device::Resident;
+use crate::geometry::Chunks;
+use crate::store::{Origin, Tile, TileKey, TileStore};
+use crate::{Error, Result};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// When a tile is used next.
+type NextUse = Arc<dyn Fn(TileKey) -> u64 + Send + Sync>;
+
+/// The tiles of a session that lie on its GPU.
+pub(super) struct Residents {
+    store: TileStore,
+    state: Mutex<State>,
+    /// Whether tiles went down with their device.
+    lost: AtomicBool,
+    /// Bytes of tiles that left for the host to make room.
+    left: AtomicU64,
+}
+
+struct State {
+    tiles: HashMap<TileKey, Entry>,
+    next_use: NextUse,
+}
+
+struct Entry {
+    tile: Resident,
+    /// Whether the store has it too.
+    copied: bool,
+    /// On its way to the host.
+    leaving: bool,
+}
+
+/// Where an array's tiles are found: its number in the store, and its grid.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles<'a> {
+    pub array: u64,
+    pub grid: &'a Chunks,
+}
+
+impl Residents {
+    /// None yet, beside `store`.
+    pub fn new(store: TileStore) -> Residents {
+        Residents {
+            store,
+            state: Mutex::new(State {
+                tiles: HashMap::new(),
+                next_use: Arc::new(|_| u64::MAX),
+            }),
+            lost: AtomicBool::new(false),
+            left: AtomicU64::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the order that eviction goes by.
+    pub fn set_next_use(&self, next_use: NextUse) {
+        self.state().next_use = next_use;
+    }
+
+    /// Bytes of tiles that left for the host so far.
+    pub fn left_bytes(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
+    }
+
+    /// Takes a tile in; `copied` says that the store has it too.
+    pub fn put(&self, key: TileKey, tile: Resident, copied: bool) {
+        let entry = Entry {
+            tile,
+            copied,
+            leaving: false,
+        };
+        let before = self.state().tiles.insert(key, entry);
+        drop(before);
+    }
+
+    /// The tile, pinned while the handle lives.
+    pub fn get(&self, key: TileKey) -> Option<Resident> {
+        self.state().tiles.get(&key).map(|entry| entry.tile.clone())
+    }
+
+    /// Forgets a tile.
+    pub fn remove(&self, key: TileKey) {
+        let entry = self.state().tiles.remove(&key);
+        drop(entry);
+    }
+
+    /// A tile in host memory, from the store or else from the device, of which the store then has a
+    /// copy; `None` where neither has it.
+    ///
+    /// # Errors
+    /// As [`TileStore::get`]; a device that fails.
+    pub fn on_host(&self, key: TileKey) -> Result<Option<Tile>> {
+        if let Some(tile) = self.store.get(key)? {
+            return Ok(Some(tile));
+        }
+        let Some(tile) = self.get(key) else {
+            return Ok(None);
+        };
+        let mut buffer = self.store.take("tiles", tile.len())?;
+        self.download(&tile, &mut buffer)?;
+        let pinned = self.store.insert_pinned(key, buffer, Origin::Spill);
+        if let Some(entry) = self.state().tiles.get_mut(&key) {
+            entry.copied = true;
+        }
+        Ok(Some(pinned))
+    }
+
+    /// The bytes of a tile.
+    ///
+    /// # Errors
+    /// When the device fails; then its tiles count as lost.
+    pub fn download(&self, tile: &Resident, out: &mut [u8]) -> Result<()> {
+        let outcome = tile.download(out);
+        if matches!(outcome, Err(Error::Device(_))) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// Whether tiles were lost.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Forgets lost tiles.
+    pub fn clear_lost(&self) {
+        let tiles = std::mem::take(&mut self.state().tiles);
+        drop(tiles);
+        self.lost.store(false, Ordering::Relaxed);
+    }
+
+    /// Lets tiles of about `bytes` leave the device, farthest next use first; whether any did.
+    pub fn evict(&self, bytes: u64) -> bool {
+        let mut freed = 0;
+        while freed < bytes {
+            let Some((key, tile, copied)) = self.choose() else {
+                break;
+            };
+            let held = tile.held_bytes();
+            if !copied && !self.move_out(key, &tile) {
+                if let Some(entry) = self.state().tiles.get_mut(&key) {
+                    entry.leaving = false;
+                }
+                break;
+            }
+            self.remove(key);
+            drop(tile);
+            freed += held;
+        }
+        freed > 0
+    }
+
+    /// The next tile to leave, marked so, and whether the store has it.
+    fn choose(&self) -> Option<(TileKey, Resident, bool)> {
+        let mut state = self.state();
+        let State { tiles, next_use } = &mut *state;
+        let free = tiles
+            .iter()
+            .filter(|(_, entry)| !entry.leaving && entry.tile.is_unpinned());
+        let (&key, _) = free.max_by_key(|&(&key, _)| (next_use(key), Reverse(key)))?;
+        let entry = tiles.get_mut(&key)?;
+        entry.leaving = true;
+        Some((key, entry.tile.clone(), entry.copied))
+    }
+
+    /// Copies a tile into the store; whether there was room and the device gave it.
+    fn move_out(&self, key: TileKey, tile: &Resident) -> bool {
+        let Ok(mut buffer) = self.store.try_take("tiles", tile.len()) else {
+            return false;
+        };
+        if self.download(tile, &mut buffer).is_err() {
+            return false;
+        }
+        self.left.fetch_add(tile.len() as u64, Ordering::Relaxed);
+        self.store.insert(key, buffer, Origin::Spill);
+        true
+    }
+}

@@ -1,0 +1,220 @@
+//! Tiles that stay on the GPU: what one run leaves there the next reads where it lies, within the
+//! budget, with the numbers that plain loops give, and also when the device fails on the way.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+mod common;
+
+use common::FileLike;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tilewise::Array;
+use tilewise::device::gpu::Fault;
+use tilewise::session::{Config, DeviceChoice, Event, Session, s};
+
+/// A session on an adapter that may hold so many bytes. Under CI there has to be an adapter.
+fn session(gpu_memory: u64, threads: usize) -> Option<Session> {
+    let config = Config {
+        memory: Some(256 << 20),
+        gpu_memory: Some(gpu_memory),
+        threads: Some(threads),
+        device: DeviceChoice::Gpu(None),
+        ..Config::default()
+    };
+    match Session::new(config) {
+        Ok(session) => Some(session),
+        Err(error) if std::env::var_os("CI").is_none() => {
+            println!("skipped, no adapter: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+const SHAPE: [usize; 3] = [23, 10, 14];
+
+/// Small whole numbers, so that sums are exact.
+fn values() -> Vec<f32> {
+    (0..SHAPE.iter().product::<usize>())
+        .map(|i| ((i * 7919) % 1000) as f32 - 500.0)
+        .collect()
+}
+
+fn file(chunk: &[usize]) -> Array {
+    Array::from_source(FileLike::of("f", &SHAPE, Some(chunk), &values())).unwrap()
+}
+
+/// `2 x + 1`, kept, and its values.
+fn kept(session: &Session, chunk: &[usize]) -> (Array, Vec<f32>) {
+    let doubled = (&(&file(chunk) * 2).unwrap() + 1).unwrap();
+    let want = values().iter().map(|v| v * 2.0 + 1.0).collect();
+    (session.persist(&doubled).unwrap(), want)
+}
+
+fn at(want: &[f32], i: usize, j: usize, k: usize) -> f32 {
+    want[(i * SHAPE[1] + j) * SHAPE[2] + k]
+}
+
+#[test]
+fn a_persisted_array_is_read_where_it_lies() {
+    let Some(session) = session(64 << 20, 2) else {
+        return;
+    };
+    let (kept, want) = kept(&session, &[5, 10, 14]);
+    let bytes = (want.len() * 4) as u64;
+    let made = session.last_report().unwrap().stages.remove(0);
+    assert_eq!((made.kept_bytes, made.fallbacks), (bytes, 0), "{made:?}");
+
+    let got = session.compute::<f32>(&(&kept - 1).unwrap()).unwrap();
+    let report = session.last_report().unwrap();
+    assert_eq!(report.stages[0].resident_bytes, bytes, "{report:?}");
+    assert!(got.iter().zip(&want).all(|(g, w)| *g == w - 1.0));
+
+    let sums = session.compute::<f32>(&kept.sum(&[0]).unwrap()).unwrap();
+    let stage = session.last_report().unwrap().stages.remove(0);
+    assert_eq!(stage.resident_bytes, bytes, "{stage:?}");
+    for j in 0..SHAPE[1] {
+        for k in 0..SHAPE[2] {
+            let sum: f32 = (0..SHAPE[0]).map(|i| at(&want, i, j, k)).sum();
+            assert_eq!(sums[[j, k]], sum);
+        }
+    }
+}
+
+#[test]
+fn views_and_other_chunks_are_put_together_there() {
+    let Some(session) = session(64 << 20, 2) else {
+        return;
+    };
+    for chunk in [[5, 10, 14], [4, 3, 14], [23, 10, 5]] {
+        let (kept, want) = kept(&session, &chunk);
+        let view = kept
+            .slice(&[
+                s(Some(20), Some(2), Some(-3)),
+                s(Some(1), Some(9), None),
+                s(None, None, Some(2)),
+            ])
+            .unwrap();
+        let got = session.compute::<f32>(&(&view * 1).unwrap()).unwrap();
+        for ((i, j, k), g) in (0..6)
+            .flat_map(|i| (0..8).flat_map(move |j| (0..7).map(move |k| (i, j, k))))
+            .map(|at| (at, got[[at.0, at.1, at.2]]))
+        {
+            assert_eq!(g, at(&want, 20 - 3 * i, j + 1, 2 * k), "{chunk:?} {i} {j} {k}");
+        }
+        let turned = (&kept.permute_dims(&[2, 0, 1]).unwrap() + 0.5).unwrap();
+        let got = session.compute::<f32>(&turned).unwrap();
+        let stage = session.last_report().unwrap().stages.remove(0);
+        assert!(stage.resident_bytes > 0 && stage.fallbacks == 0, "{stage:?}");
+        for ((k, i, j), g) in ndarray::indices([SHAPE[2], SHAPE[0], SHAPE[1]])
+            .into_iter()
+            .zip(got.iter())
+        {
+            assert_eq!(*g, at(&want, i, j, k) + 0.5);
+        }
+    }
+}
+
+#[test]
+fn tiles_leave_a_full_device_and_come_back() {
+    const BUDGET: u64 = 1 << 20;
+    let Some(session) = session(BUDGET, 2) else { return };
+    let columns = 16 << 10;
+    let rows = 40;
+    let data: Vec<f32> = (0..rows * columns).map(|i| (i % 4093) as f32).collect();
+    let chunk = [1, columns / 8];
+    let x = Array::from_source(FileLike::of("f", &[rows, columns], Some(&chunk), &data)).unwrap();
+    let kept = session.persist(&(&x + 1).unwrap()).unwrap();
+    let report = session.last_report().unwrap();
+    assert!(report.gpu_evicted_bytes > 0, "{report:?}");
+    assert!(report.gpu_peak <= BUDGET, "{report:?}");
+    for _ in 0..2 {
+        let got = session.compute::<f32>(&(&kept * 2).unwrap()).unwrap();
+        assert!(got.iter().zip(&data).all(|(g, v)| *g == (v + 1.0) * 2.0));
+    }
+    let report = session.last_report().unwrap();
+    assert!(report.gpu_peak <= BUDGET, "{report:?}");
+    drop(kept);
+}
+
+/// Computes with a fault after some tasks and compares with the plain values; returns the reports of
+/// stages that met it.
+fn with_fault(fault: Fault, after: usize, threads: usize) -> Option<Vec<String>> {
+    let session = session(64 << 20, threads)?;
+    let seen = Arc::new(AtomicUsize::new(0));
+    let (count, handle) = (seen.clone(), session.clone());
+    session.on_event(move |event| {
+        if matches!(event, Event::TaskEnded { .. }) && count.fetch_add(1, Ordering::Relaxed) == after {
+            handle.inject_fault(fault);
+        }
+    });
+    let (rows, inner, columns) = (48, 200, 16);
+    let number = |i: usize| ((i * 31) % 17) as f32;
+    let data: Vec<f32> = (0..rows * inner).map(number).collect();
+    let other: Vec<f32> = (0..inner * columns).map(number).collect();
+    let x = Array::from_source(FileLike::of("x", &[rows, inner], Some(&[4, inner]), &data)).unwrap();
+    let y = FileLike::of("y", &[inner, columns], Some(&[50, columns]), &other);
+    let y = Array::from_source(y).unwrap();
+    // The factors are made first and left on the device; the product needs all of them.
+    let product = (&x * 2).unwrap().matmul(&(&y + 1).unwrap()).unwrap();
+    let result = (&product - &product.mean(&[0]).unwrap()).unwrap();
+    let got = session.compute::<f32>(&result).unwrap();
+    let product = |row: usize, column: usize| -> f32 {
+        let terms = (0..inner).map(|k| data[row * inner + k] * 2.0 * (other[k * columns + column] + 1.0));
+        terms.sum()
+    };
+    for column in 0..columns {
+        let mean = (0..rows).map(|row| product(row, column)).sum::<f32>() / rows as f32;
+        for row in 0..rows {
+            let (got, want) = (got[[row, column]], product(row, column) - mean);
+            assert!(
+                (got - want).abs() <= 1e-2,
+                "{fault:?} {row} {column}: {got} {want}"
+            );
+        }
+    }
+    let report = session.last_report().unwrap();
+    Some(
+        report
+            .stages
+            .into_iter()
+            .filter_map(|s| s.fallback_reason)
+            .collect(),
+    )
+}
+
+#[test]
+fn a_device_lost_in_the_middle_loses_no_number() {
+    for after in 0..12 {
+        let Some(reasons) = with_fault(Fault::Lost, after, 1 + after % 2) else {
+            return;
+        };
+        // Whether a stage noticed depends on how much was left to do.
+        let told = reasons.iter().any(|r| r.contains("device lost"));
+        assert!(told || after > 1, "after {after}: {reasons:?}");
+    }
+}
+
+#[test]
+fn other_failures_cost_a_task_and_no_number() {
+    for fault in [Fault::OutOfMemory, Fault::Submit, Fault::Hang, Fault::Shader] {
+        for after in [0, 3, 7] {
+            let Some(_) = with_fault(fault, after, 2) else {
+                return;
+            };
+        }
+    }
+}
+
+#[test]
+fn a_persisted_array_outlives_its_device() {
+    let Some(session) = session(64 << 20, 2) else {
+        return;
+    };
+    let (kept, want) = kept(&session, &[5, 10, 14]);
+    session.inject_fault(Fault::Lost);
+    let got = session.compute::<f32>(&(&kept - 1).unwrap()).unwrap();
+    assert!(got.iter().zip(&want).all(|(g, w)| *g == w - 1.0));
+    let report = session.last_report().unwrap();
+    assert!(report.stages[0].device.contains("lost"), "{report:?}");
+}
