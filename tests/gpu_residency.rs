@@ -218,3 +218,28 @@ fn a_persisted_array_outlives_its_device() {
     let report = session.last_report().unwrap();
     assert!(report.stages[0].device.contains("lost"), "{report:?}");
 }
+
+#[test]
+fn a_source_that_two_stages_read_is_sent_once() {
+    let Some(session) = session(64 << 20, 2) else {
+        return;
+    };
+    let x = file(&[5, 10, 14]);
+    let anomaly = (&x - &x.mean(&[0]).unwrap()).unwrap();
+    let got = session.compute::<f32>(&anomaly).unwrap();
+    let want = values();
+    for j in 0..SHAPE[1] {
+        for k in 0..SHAPE[2] {
+            let sum: f64 = (0..SHAPE[0]).map(|i| f64::from(at(&want, i, j, k))).sum();
+            let mean = (sum / SHAPE[0] as f64) as f32;
+            for i in 0..SHAPE[0] {
+                assert_eq!(got[[i, j, k]], at(&want, i, j, k) - mean);
+            }
+        }
+    }
+    let bytes = (want.len() * 4) as u64;
+    let stages = session.last_report().unwrap().stages;
+    assert_eq!(stages[0].source_bytes, bytes, "{stages:?}");
+    assert_eq!(stages[1].source_bytes, 0, "{stages:?}");
+    assert!(stages[1].resident_bytes >= bytes, "{stages:?}");
+}

@@ -150,6 +150,9 @@ pub trait Keeper: Send + Sync {
         outputs: &mut [OutMut<'_>],
     ) -> Result<()>;
 
+    /// Bytes of tiles that may still be sent there without crowding out runs and other tiles.
+    fn room(&self) -> u64;
+
     /// Bytes of the host as a tile.
     ///
     /// # Errors

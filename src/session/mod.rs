@@ -25,6 +25,7 @@ mod report;
 mod resident;
 mod residents;
 mod run;
+mod shared_sources;
 mod unique;
 
 pub use array::{Array, IntoOperand};
@@ -45,6 +46,7 @@ use next_use::NextUse;
 use place::{Devices, GpuMemory};
 use residents::Residents;
 use run::{Counters, Run};
+use shared_sources::SharedSources;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -352,6 +354,7 @@ impl Session {
             cancelled: &inner.cancelled,
             ear: &inner.ear,
             next_use,
+            shared: SharedSources::new(&plan, || inner.next_array.fetch_add(1, Ordering::Relaxed)),
             again: AtomicBool::new(false),
         };
         run.tell(&Event::PlanReady {

@@ -55,6 +55,11 @@ impl NextUse {
         self.done.store(0, Ordering::Relaxed);
     }
 
+    /// The number of the running stage.
+    pub fn stage(&self) -> usize {
+        self.stage.load(Ordering::Relaxed) as usize
+    }
+
     /// An item of it is done.
     pub fn advance(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);

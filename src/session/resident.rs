@@ -1,4 +1,4 @@
-//! Finding inputs on the device that runs a task, so that they need not cross the bus.
+//! Finding inputs on the device that runs a task, so that they need not cross the bus again.
 //!
 //! A part that lies within one tile is read where it is, through the strides of that tile; a part
 //! that lies in several is put together on the device. What is not there is left to the host's
@@ -78,12 +78,12 @@ pub(super) fn find(
     region: &Region,
     needed: usize,
 ) -> Result<Option<(Resident, Region)>> {
-    let Some(tiles) = tiles_of(run, &input.feed) else {
-        return Ok(None);
-    };
     if region.is_empty() {
         return Ok(None);
     }
+    let Some(tiles) = tiles_of(run, &input.feed) else {
+        return source_region(run, keeper, input, region, needed);
+    };
     let size = input.dtype.size();
     let numbers = tiles.grid.overlapping(region);
     let key = |number: usize| TileKey {
@@ -141,4 +141,42 @@ fn send(run: &Run<'_>, keeper: &dyn Keeper, key: TileKey) -> Result<Option<Resid
     };
     run.residents.put(key, sent.clone(), true);
     Ok(Some(sent))
+}
+
+/// A region of a source that this stage and later ones read: the first sends it to the device, where
+/// it stays while there is room, since the source can give it again.
+fn source_region(
+    run: &Run<'_>,
+    keeper: &dyn Keeper,
+    input: &Input,
+    region: &Region,
+    needed: usize,
+) -> Result<Option<(Resident, Region)>> {
+    let Feed::Source(source) = &input.feed else {
+        return Ok(None);
+    };
+    let Some((array, again)) = run.shared.at_stage(source.as_ref(), run.next_use.stage()) else {
+        return Ok(None);
+    };
+    let bytes = region.len() * input.dtype.size();
+    if let Some((tile, place)) = run.residents.region(array, region) {
+        run.counters
+            .resident_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        return Ok(Some((tile, place)));
+    }
+    if !again || region.len() > needed || (bytes as u64) > keeper.room() {
+        return Ok(None);
+    }
+    let mut buffer = run.store.take("input buffers", bytes)?;
+    source.read(region, &mut buffer)?;
+    run.counters
+        .source_bytes
+        .fetch_add(bytes as u64, Ordering::Relaxed);
+    // Should it not stay there after all, it is read once more on the host's way.
+    let Ok(tile) = keeper.send(&buffer) else {
+        return Ok(None);
+    };
+    run.residents.put_region(array, region, tile.clone());
+    Ok(Some((tile, region.clone())))
 }

@@ -6,7 +6,7 @@
 //! takes its tiles along; the run then makes again what it still needs (see `recover.rs`).
 
 use crate::device::Resident;
-use crate::geometry::Chunks;
+use crate::geometry::{Chunks, Region};
 use crate::store::{Origin, Tile, TileKey, TileStore};
 use crate::{Error, Result};
 use std::cmp::Reverse;
@@ -29,6 +29,8 @@ pub(super) struct Residents {
 
 struct State {
     tiles: HashMap<TileKey, Entry>,
+    /// Per source that several stages read: the regions that were sent, by their tile's number.
+    regions: HashMap<u64, Vec<Region>>,
     next_use: NextUse,
 }
 
@@ -54,6 +56,7 @@ impl Residents {
             store,
             state: Mutex::new(State {
                 tiles: HashMap::new(),
+                regions: HashMap::new(),
                 next_use: Arc::new(|_| u64::MAX),
             }),
             lost: AtomicBool::new(false),
@@ -97,6 +100,38 @@ impl Residents {
         drop(entry);
     }
 
+    /// The tile of a source's region that holds `wanted`, and that region.
+    pub fn region(&self, source: u64, wanted: &Region) -> Option<(Resident, Region)> {
+        let state = self.state();
+        let regions = state.regions.get(&source)?;
+        let holds = |region: &Region| region.intersect(wanted).as_ref() == Some(wanted);
+        let mut found = regions.iter().enumerate().filter(|(_, region)| holds(region));
+        found.find_map(|(number, region)| {
+            let block = number as u64;
+            let entry = state.tiles.get(&TileKey { array: source, block })?;
+            Some((entry.tile.clone(), region.clone()))
+        })
+    }
+
+    /// Takes in the tile of a source's region.
+    pub fn put_region(&self, source: u64, region: &Region, tile: Resident) {
+        let block = {
+            let mut state = self.state();
+            let regions = state.regions.entry(source).or_default();
+            regions.push(region.clone());
+            regions.len() as u64 - 1
+        };
+        self.put(TileKey { array: source, block }, tile, true);
+    }
+
+    /// Forgets a source's regions.
+    pub fn remove_regions(&self, source: u64) {
+        let regions = self.state().regions.remove(&source).unwrap_or_default();
+        for block in 0..regions.len() as u64 {
+            self.remove(TileKey { array: source, block });
+        }
+    }
+
     /// A tile in host memory, from the store or else from the device, of which the store then has a
     /// copy; `None` where neither has it.
     ///
@@ -137,7 +172,10 @@ impl Residents {
 
     /// Forgets lost tiles.
     pub fn clear_lost(&self) {
-        let tiles = std::mem::take(&mut self.state().tiles);
+        let mut state = self.state();
+        let tiles = std::mem::take(&mut state.tiles);
+        state.regions.clear();
+        drop(state);
         drop(tiles);
         self.lost.store(false, Ordering::Relaxed);
     }
@@ -166,7 +204,7 @@ impl Residents {
     /// The next tile to leave, marked so, and whether the store has it.
     fn choose(&self) -> Option<(TileKey, Resident, bool)> {
         let mut state = self.state();
-        let State { tiles, next_use } = &mut *state;
+        let State { tiles, next_use, .. } = &mut *state;
         let free = tiles
             .iter()
             .filter(|(_, entry)| !entry.leaving && entry.tile.is_unpinned());

@@ -8,6 +8,7 @@ use super::event::{Ear, Event};
 use super::next_use::NextUse;
 use super::report::StageReport;
 use super::residents::Residents;
+use super::shared_sources::SharedSources;
 use super::{blocks, closure, fetch, fold, output};
 use crate::device::{Device, OutMut, Resident};
 use crate::geometry::Region;
@@ -90,6 +91,7 @@ pub(super) struct Run<'a> {
     pub cancelled: &'a AtomicBool,
     pub ear: &'a Ear,
     pub next_use: Arc<NextUse>,
+    pub shared: SharedSources,
     /// Whether a stage that ended before is run again for its tiles: callers and sinks have theirs.
     pub again: AtomicBool,
 }
@@ -105,6 +107,11 @@ impl Run<'_> {
                     for id in 0..self.plan.arrays.len() {
                         self.forget(id);
                     }
+                    for stage in &self.plan.stages {
+                        self.shared
+                            .over_after(stage.id)
+                            .for_each(|s| self.residents.remove_regions(s));
+                    }
                     return Err(error);
                 }
             }
@@ -119,6 +126,9 @@ impl Run<'_> {
             if array.stored && array.last_use == stage.id && !self.is_kept(id) {
                 self.forget(id);
             }
+        }
+        for source in self.shared.over_after(stage.id) {
+            self.residents.remove_regions(source);
         }
     }
 

@@ -339,6 +339,11 @@ impl Keeper for Gpu {
         self.run_task(task, residents, outputs, self.parallel)
     }
 
+    fn room(&self) -> u64 {
+        let memory = &self.home.memory;
+        (memory.budget().device / 4 * 3).saturating_sub(memory.tiles())
+    }
+
     fn send(&self, bytes: &[u8]) -> Result<Tile> {
         self.upload_tile(bytes)
     }
