@@ -168,6 +168,12 @@ pub trait Keeper: Send + Sync {
     /// When there is no room or the device fails.
     fn assemble(&self, shape: &[usize], size: usize, pieces: &[Piece]) -> Result<Resident>;
 
+    /// The boxes of a tile of that shape and element size as tiles of their own.
+    ///
+    /// # Errors
+    /// As [`Keeper::assemble`].
+    fn cut(&self, tile: &Resident, shape: &[usize], size: usize, boxes: &[Region]) -> Result<Vec<Resident>>;
+
     /// Why this device has no way of its own to run a block operation on operands of these dtypes;
     /// `Ok` when it has.
     ///

@@ -5,7 +5,7 @@
 
 use super::run::Run;
 use crate::Result;
-use crate::device::{Keeper, Piece, Resident};
+use crate::device::{Keeper, Resident};
 use crate::geometry::Region;
 use crate::plan::{ArrayId, Destination};
 use crate::store::{Buffer, Origin, Patch, TileKey, copy_region};
@@ -69,28 +69,26 @@ pub(super) fn keep(
         stay(number, tile);
         return Ok(());
     }
-    for number in numbers {
+    let within = |&number: &usize| {
         let place = made.grid.region(&made.grid.block(number));
-        let from = place.relative_to(&block.start);
-        let piece = Piece {
-            tile: tile.clone(),
-            shape: block.shape.clone(),
-            from: from.clone(),
-            at: vec![0; from.rank()],
-        };
-        let cut = keeper
-            .assembles(&place.shape, size)
-            .then(|| keeper.assemble(&place.shape, size, &[piece]));
-
-        if let Some(Ok(cut)) = cut {
-            stay(number, cut);
-            continue;
-        }
-        let mut whole = run.store.take("output blocks", tile.len())?;
-        run.residents.download(&tile, &mut whole)?;
-        let mut out = run.store.take("output blocks", place.len() * size)?;
+        place.relative_to(&block.start)
+    };
+    let boxes: Vec<Region> = numbers.iter().map(within).collect();
+    if let Ok(tiles) = keeper.cut(&tile, &block.shape, size, &boxes) {
+        numbers
+            .into_iter()
+            .zip(tiles)
+            .for_each(|(number, tile)| stay(number, tile));
+        return Ok(());
+    }
+    // There is no room, or narrow elements are not cut there.
+    let mut whole = run.store.take("output blocks", tile.len())?;
+    run.residents.download(&tile, &mut whole)?;
+    drop(tile);
+    for (number, from) in numbers.into_iter().zip(boxes) {
+        let mut out = run.store.take("output blocks", from.len() * size)?;
         let at = vec![0; from.rank()];
-        copy_region(&whole, &block.shape, &from, &mut out, &place.shape, &at, size);
+        copy_region(&whole, &block.shape, &from, &mut out, &from.shape, &at, size);
         insert(run, array, number, out);
     }
     Ok(())

@@ -48,23 +48,62 @@ impl Gpu {
         }
         let bytes = shape.iter().product::<usize>() * size;
         let mut tile = None;
-        let plans: Vec<(Vec<u32>, u32)> = pieces.iter().map(|piece| plan(piece, shape, size)).collect();
+        let (words, threads): (Vec<Vec<u32>>, Vec<u32>) =
+            pieces.iter().map(|piece| plan(piece, shape, size)).unzip();
         let mut need = Need::new(self);
         need.output(&OutMut::Keep(&mut tile), bytes);
-        for (words, _) in &plans {
-            need.upload(4 * words.len());
-        }
+        need.many(&words);
         let kernel = self.pipelines.text(&self.home.context, COPY_BOX)?;
         let mut launch = Launch::new(self, need)?;
         let out = launch.output(bytes)?;
-        for (piece, (words, threads)) in pieces.iter().zip(&plans) {
-            let parameters = launch.words(words)?;
+        let parameters = launch.many(&words)?;
+        for ((piece, parameters), threads) in pieces.iter().zip(&parameters).zip(threads) {
             let source = launch.operand(Bytes::Resident(&piece.tile), 0..piece.tile.len())?;
-            let groups = threads.div_ceil(WORKGROUP);
-            launch.dispatch(&kernel, &[&parameters, &source, &out], groups)?;
+            launch.dispatch(&kernel, &[parameters, &source, &out], threads.div_ceil(WORKGROUP))?;
         }
         launch.finish(vec![(out, OutMut::Keep(&mut tile))])?;
         tile.ok_or_else(|| Error::Device("a region was not assembled".into()))
+    }
+
+    /// The boxes of a tile of that shape and element size as tiles of their own.
+    ///
+    /// # Errors
+    /// A box that does not assemble; what the device meets.
+    pub(super) fn cut_tile(
+        &self,
+        tile: &Resident,
+        shape: &[usize],
+        size: usize,
+        boxes: &[Region],
+    ) -> Result<Vec<Resident>> {
+        if let Some(not) = boxes.iter().find(|b| !self.can_assemble(&b.shape, size)) {
+            return Err(Error::Device(format!("a tile of {:?} is not cut", not.shape)));
+        }
+        let origin = vec![0; shape.len()];
+        let (words, threads): (Vec<Vec<u32>>, Vec<u32>) = boxes
+            .iter()
+            .map(|part| box_words(shape, &part.start, part, &part.shape, &origin, size))
+            .unzip();
+        let mut cut: Vec<Option<Resident>> = boxes.iter().map(|_| None).collect();
+        let mut need = Need::new(self);
+        need.many(&words);
+        for (part, tile) in boxes.iter().zip(&mut cut) {
+            need.output(&OutMut::Keep(tile), part.len() * size);
+        }
+        let kernel = self.pipelines.text(&self.home.context, COPY_BOX)?;
+        let mut launch = Launch::new(self, need)?;
+        let source = launch.operand(Bytes::Resident(tile), 0..tile.len())?;
+        let parameters = launch.many(&words)?;
+        let mut results = Vec::with_capacity(boxes.len());
+        for (((part, tile), parameters), threads) in boxes.iter().zip(&mut cut).zip(&parameters).zip(threads)
+        {
+            let out = launch.output(part.len() * size)?;
+            launch.dispatch(&kernel, &[parameters, &source, &out], threads.div_ceil(WORKGROUP))?;
+            results.push((out, OutMut::Keep(tile)));
+        }
+        launch.finish(results)?;
+        let whole: Option<Vec<Resident>> = cut.into_iter().collect();
+        whole.ok_or_else(|| Error::Device("a tile was not cut".into()))
     }
 
     /// Bytes of the host as a tile of the device.

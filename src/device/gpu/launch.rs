@@ -32,6 +32,11 @@ pub(super) fn alignment(bytes: &Bytes<'_>) -> usize {
     }
 }
 
+/// The place of a list of words among others: bindings begin at multiples of 256 bytes.
+fn aligned_words(len: usize) -> usize {
+    len.next_multiple_of(64)
+}
+
 /// A range of a buffer on the device.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
@@ -83,6 +88,11 @@ impl<'g> Need<'g> {
     pub fn upload(&mut self, bytes: usize) {
         self.add(Role::Input, padded(bytes));
         self.uploaded += padded(bytes);
+    }
+
+    /// What [`Launch::many`] uploads.
+    pub fn many(&mut self, lists: &[Vec<u32>]) {
+        self.upload(4 * lists.iter().map(|list| aligned_words(list.len())).sum::<usize>());
     }
 
     /// So many bytes of an operand.
@@ -204,6 +214,30 @@ impl<'g> Launch<'g> {
     /// Words, such as parameters, on the device.
     pub fn words(&mut self, words: &[u32]) -> Result<Span> {
         self.upload(bytemuck::cast_slice(words))
+    }
+
+    /// Several lists of words in one upload, for dispatches that are many and small. Their place is
+    /// [`Need::many`].
+    pub fn many(&mut self, lists: &[Vec<u32>]) -> Result<Vec<Span>> {
+        let mut all = vec![0u32; lists.iter().map(|list| aligned_words(list.len())).sum()];
+        let mut at = 0;
+        for list in lists {
+            all[at..at + list.len()].copy_from_slice(list);
+            at += aligned_words(list.len());
+        }
+        let whole = self.words(&all)?;
+        let mut offset = 0;
+        let spans = lists.iter().map(|list| {
+            let span = Span {
+                buffer: whole.buffer.clone(),
+                offset,
+                bytes: padded(4 * list.len()),
+                len: 4 * list.len(),
+            };
+            offset += 4 * aligned_words(list.len()) as u64;
+            span
+        });
+        Ok(spans.collect())
     }
 
     /// A range of an operand: uploaded, or where it lies. It begins at a multiple of

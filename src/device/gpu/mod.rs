@@ -36,7 +36,7 @@ use self::resident::Home;
 use self::selftest::Denials;
 use crate::device::{BlockTask, Device, Keeper, OutMut, Resident as Tile, Task};
 use crate::expr::BlockOp;
-use crate::geometry::{Access, AxisStep};
+use crate::geometry::{Access, AxisStep, Region};
 use crate::plan::program::{Output, Program};
 use crate::{DType, Error, Result};
 use std::collections::HashMap;
@@ -354,6 +354,10 @@ impl Keeper for Gpu {
 
     fn assemble(&self, shape: &[usize], size: usize, pieces: &[Piece]) -> Result<Tile> {
         self.assemble_tile(shape, size, pieces)
+    }
+
+    fn cut(&self, tile: &Tile, shape: &[usize], size: usize, boxes: &[Region]) -> Result<Vec<Tile>> {
+        self.cut_tile(tile, shape, size, boxes)
     }
 
     fn supports_block(
