@@ -49,6 +49,9 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Which device runs stages.
     pub device: DeviceChoice,
+    /// Whether a GPU that shares the host's memory is used as if it had its own, for tests.
+    #[doc(hidden)]
+    pub gpu_apart: bool,
 }
 
 impl Config {

@@ -112,6 +112,7 @@ impl Session {
         let memory = GpuMemory {
             asked: config.gpu_memory,
             host: host_budget,
+            apart: config.gpu_apart,
         };
         let devices = Devices::open(config.device, memory, workers, residents.clone())?;
         // What a GPU stages, and all it holds where it shares the host's memory, is host memory too.

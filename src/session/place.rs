@@ -55,12 +55,14 @@ pub(super) struct GpuMemory {
     pub asked: Option<u64>,
     /// The host budget.
     pub host: u64,
+    /// Whether a GPU that shares the host's memory is used as if it had its own.
+    pub apart: bool,
 }
 
 impl GpuMemory {
     /// Bytes of its own memory, and of host memory for staging.
     fn budgets(self, info: &AdapterInfo) -> (u64, u64) {
-        if info.shared_memory {
+        if info.shared_memory && !self.apart {
             let own = self.asked.unwrap_or((self.host / SHARED_SHARE).min(1 << 30));
             return (own, 0);
         }
@@ -108,7 +110,10 @@ impl Devices {
         match (self.choice, self.gpu.get().and_then(Option::as_ref)) {
             (_, Some(gpu)) => {
                 let (own, staging) = self.memory.budgets(gpu.info());
-                if gpu.shares_host_memory() { own } else { staging }
+                match gpu.info().shared_memory && !self.memory.apart {
+                    true => own,
+                    false => staging,
+                }
             }
             (DeviceChoice::Auto, None) if may_have_hardware() => self.memory.staging(),
             _ => 0,
@@ -259,6 +264,7 @@ fn open_gpu(info: &AdapterInfo, memory: GpuMemory, residents: &Arc<Residents>) -
     let options = Options {
         budget,
         staging,
+        staged: memory.apart,
         ..Options::default()
     };
     let gpu = Gpu::open(info.index, options)?;

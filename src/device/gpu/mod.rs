@@ -189,11 +189,6 @@ impl Gpu {
         }
     }
 
-    /// Whether its memory is the host's own.
-    pub fn shares_host_memory(&self) -> bool {
-        self.home.context.info.shared_memory
-    }
-
     /// The byte budget.
     pub fn budget_bytes(&self) -> u64 {
         self.home.memory.budget().device + self.window()
