@@ -21,7 +21,7 @@ pub use memory::{MemoryProof, StageMemory, Term};
 pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use grid::block_extents;
-pub(crate) use memory::{lies_in_memory, rows_in_place};
+pub(crate) use memory::{array_bytes, lies_in_memory, rows_in_place};
 
 use crate::expr::Expr;
 use crate::store::Sink;

@@ -363,7 +363,7 @@ impl Session {
             tasks: plan.stages.iter().map(|s| s.grid.count() as u64).sum(),
             host_bytes: plan.memory.host,
         });
-        let stages = run.run(&|stage| inner.devices.place(&plan, stage))?;
+        let stages = run.run(&|stage| inner.devices.place(&plan, stage, run.resident_bytes(stage)))?;
         let after = inner.store.counts();
         let seconds = started.elapsed().as_secs_f64();
         run.tell(&Event::Finished { seconds });

@@ -1,28 +1,32 @@
 //! Placement: which device runs a stage, and why.
 //!
-//! A chosen GPU runs every stage that it can run exactly. `auto` compares estimates: a GPU has to
-//! win although its tiles cross the bus, so it gets stages with many operations per byte; a
-//! software adapter is never picked, and small work does not even look for one.
+//! A chosen GPU runs every stage that it can run exactly. `auto` compares estimates, from rates that
+//! are measured once per adapter: a GPU has to win although what is not there yet crosses the bus,
+//! so it gets stages with many operations per byte and those whose inputs lie there; a software
+//! adapter is never picked, and small work does not even look for one.
 
 use super::blocks::operand_dtypes;
 use super::config::DeviceChoice;
 use super::residents::Residents;
 use super::run::Placement;
 use crate::device::cpu::Cpu;
-use crate::device::gpu::{AdapterInfo, Gpu, Options, adapters, first_hardware, may_have_hardware};
+use crate::device::gpu::{AdapterInfo, Gpu, Options, Rates, adapters, first_hardware, may_have_hardware};
 use crate::device::{Device, Keeper};
-use crate::plan::{Plan, Stage, StageKind};
+use crate::plan::{ArrayId, Plan, Stage, StageKind, array_bytes};
 use crate::{Error, Result};
 use std::sync::{Arc, OnceLock};
 
-/// Bytes per second over the bus to a GPU, until an adapter is measured.
-const BUS_RATE: f64 = 12e9;
+/// The rates of a GPU that is not opened yet.
+const UNKNOWN: Rates = Rates {
+    upload: 12e9,
+    download: 12e9,
+    copy: 200e9,
+    task: 100e-6,
+};
 /// Bytes per second that one core streams through a fused kernel.
 const CORE_RATE: f64 = 3e9;
 /// Elementwise operations per second of one core, transcendental ones counted in.
 const CORE_FLOPS: f64 = 1e9;
-/// Seconds that a GPU task costs beside its bytes.
-const GPU_TASK: f64 = 100e-6;
 /// `auto` leaves work of fewer CPU seconds than this to the CPU unasked.
 const SMALL_SECONDS: f64 = 0.3;
 
@@ -146,8 +150,8 @@ impl Devices {
         }
     }
 
-    /// The device of a stage.
-    pub fn place(&self, plan: &Plan, stage: &Stage) -> Placement {
+    /// The device of a stage, of whose inputs so many bytes lie on the GPU.
+    pub fn place(&self, plan: &Plan, stage: &Stage, resident: u64) -> Placement {
         let on_cpu = |why: String| {
             let why = if why.is_empty() { why } else { format!(" ({why})") };
             Placement {
@@ -156,8 +160,8 @@ impl Devices {
             }
         };
         if self.choice == DeviceChoice::Auto {
-            let (cpu, gpu) = self.estimate(plan, stage);
-            if cpu < SMALL_SECONDS {
+            let (cpu, gpu) = self.estimate(plan, stage, resident);
+            if cpu < SMALL_SECONDS && resident == 0 {
                 return on_cpu(String::new());
             }
             if gpu > cpu {
@@ -203,8 +207,8 @@ impl Devices {
 
     /// What a stage is expected to take on the device it gets, for `explain`.
     pub fn words(&self, plan: &Plan, stage: &Stage) -> String {
-        let placement = self.place(plan, stage);
-        let (cpu, gpu) = self.estimate(plan, stage);
+        let placement = self.place(plan, stage, 0);
+        let (cpu, gpu) = self.estimate(plan, stage, 0);
         let seconds = if Arc::ptr_eq(&placement.device, &self.cpu) {
             cpu
         } else {
@@ -227,13 +231,30 @@ impl Devices {
         open_gpu(&info, memory, &self.residents).ok().map(Arc::new)
     }
 
-    /// Seconds of a stage on the CPU's workers and on a hardware GPU.
-    fn estimate(&self, plan: &Plan, stage: &Stage) -> (f64, f64) {
+    /// Seconds of a stage on the CPU's workers and on a hardware GPU, where so many bytes of its inputs
+    /// lie on the GPU. What only later stages read stays on the device that makes it.
+    fn estimate(&self, plan: &Plan, stage: &Stage, resident: u64) -> (f64, f64) {
         let cost = plan.cost(stage);
-        let bytes = (cost.source_bytes + cost.array_bytes + cost.written_bytes) as f64;
+        let known = self.gpu.get().and_then(Option::as_ref);
+        let rates = known.and_then(|gpu| gpu.rates().ok()).unwrap_or(UNKNOWN);
+        let read = cost.source_bytes + cost.array_bytes;
+        let bytes = (read + cost.written_bytes) as f64;
         let cores = self.workers as f64;
-        let cpu = (bytes / (CORE_RATE * cores)).max(cost.flops as f64 / (CORE_FLOPS * cores));
-        (cpu, bytes / BUS_RATE + cost.tasks as f64 * GPU_TASK)
+        let resident = resident.min(cost.array_bytes);
+        let streamed = (bytes / (CORE_RATE * cores)).max(cost.flops as f64 / (CORE_FLOPS * cores));
+        let cpu = streamed + resident as f64 / rates.download;
+        let leaves = |&&id: &&ArrayId| !plan.arrays[id].stored || !plan.arrays[id].roots.is_empty();
+        let home: u64 = stage
+            .arrays
+            .iter()
+            .filter(leaves)
+            .map(|&id| array_bytes(&plan.arrays[id]))
+            .sum();
+        let gpu = (read - resident) as f64 / rates.upload
+            + home as f64 / rates.download
+            + bytes / rates.copy
+            + cost.tasks as f64 * rates.task;
+        (cpu, gpu)
     }
 }
 

@@ -10,7 +10,7 @@ use super::run::Run;
 use crate::Result;
 use crate::device::{Keeper, Piece, Resident};
 use crate::geometry::{Access, Region, Selection};
-use crate::plan::{Feed, Input};
+use crate::plan::{Feed, Input, Stage};
 use crate::store::TileKey;
 use std::sync::atomic::Ordering;
 
@@ -32,6 +32,19 @@ fn tiles_of<'a>(run: &'a Run<'_>, feed: &'a Feed) -> Option<Tiles<'a>> {
             })
         }
         Feed::Reshaped { .. } => None,
+    }
+}
+
+impl Run<'_> {
+    /// Bytes of a stage's inputs that lie on the device.
+    pub(super) fn resident_bytes(&self, stage: &Stage) -> u64 {
+        let inputs = stage.variants.iter().flat_map(|v| &v.inputs);
+        let mut arrays: Vec<u64> = inputs
+            .filter_map(|input| tiles_of(self, input.feed.base()).map(|tiles| tiles.array))
+            .collect();
+        arrays.sort_unstable();
+        arrays.dedup();
+        arrays.iter().map(|&array| self.residents.bytes_of(array)).sum()
     }
 }
 

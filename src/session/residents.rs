@@ -94,6 +94,13 @@ impl Residents {
         self.state().tiles.get(&key).map(|entry| entry.tile.clone())
     }
 
+    /// Bytes of an array's tiles that lie here.
+    pub fn bytes_of(&self, array: u64) -> u64 {
+        let state = self.state();
+        let tiles = state.tiles.iter().filter(|(key, _)| key.array == array);
+        tiles.map(|(_, entry)| entry.tile.len() as u64).sum()
+    }
+
     /// Forgets a tile.
     pub fn remove(&self, key: TileKey) {
         let entry = self.state().tiles.remove(&key);

@@ -5,13 +5,15 @@
 
 use super::Gpu;
 use super::launch::{Launch, Need};
+use super::pipeline::Compiled;
 use super::resident::Resident;
 use crate::device::{Bytes, OutMut};
 use crate::geometry::{Region, row_major_strides};
 use crate::{Error, Result};
+use std::sync::Arc;
 
 /// The kernel that copies a box.
-pub(super) const COPY_BOX: &str = include_str!("../../../shaders/blocks/copy_box.wgsl");
+const COPY_BOX: &str = include_str!("../../../shaders/blocks/copy_box.wgsl");
 
 /// Invocations of its workgroups.
 const WORKGROUP: u32 = 64;
@@ -30,6 +32,11 @@ pub struct Piece {
 }
 
 impl Gpu {
+    /// The kernel that copies boxes.
+    pub(super) fn copy_kernel(&self) -> Result<Arc<Compiled>> {
+        self.pipelines.text(&self.home.context, COPY_BOX)
+    }
+
     /// Whether a region of that shape can be assembled: rows of narrow elements are whole words,
     /// and it can be bound.
     pub(super) fn can_assemble(&self, shape: &[usize], size: usize) -> bool {
@@ -53,7 +60,7 @@ impl Gpu {
         let mut need = Need::new(self);
         need.output(&OutMut::Keep(&mut tile), bytes);
         need.many(&words);
-        let kernel = self.pipelines.text(&self.home.context, COPY_BOX)?;
+        let kernel = self.copy_kernel()?;
         let mut launch = Launch::new(self, need)?;
         let out = launch.output(bytes)?;
         let parameters = launch.many(&words)?;
@@ -90,7 +97,7 @@ impl Gpu {
         for (part, tile) in boxes.iter().zip(&mut cut) {
             need.output(&OutMut::Keep(tile), part.len() * size);
         }
-        let kernel = self.pipelines.text(&self.home.context, COPY_BOX)?;
+        let kernel = self.copy_kernel()?;
         let mut launch = Launch::new(self, need)?;
         let source = launch.operand(Bytes::Resident(tile), 0..tile.len())?;
         let parameters = launch.many(&words)?;
@@ -118,7 +125,7 @@ impl Gpu {
         need.upload(bytes.len());
         need.upload(4 * piece.0.len());
         need.output(&OutMut::Keep(&mut tile), bytes.len());
-        let kernel = self.pipelines.text(&self.home.context, COPY_BOX)?;
+        let kernel = self.copy_kernel()?;
         let mut launch = Launch::new(self, need)?;
         let (source, parameters) = (launch.upload(bytes)?, launch.words(&piece.0)?);
         let out = launch.output(bytes.len())?;
@@ -130,6 +137,13 @@ impl Gpu {
         launch.finish(vec![(out, OutMut::Keep(&mut tile))])?;
         tile.ok_or_else(|| Error::Device("a tile was not sent".into()))
     }
+}
+
+/// Parameters and workgroups for a copy of so many bytes, in whole words.
+pub(super) fn copy_words(bytes: usize) -> (Vec<u32>, u32) {
+    let whole = Region::whole(&[bytes.div_ceil(4)]);
+    let (words, threads) = box_words(&whole.shape, &[0], &whole, &whole.shape, &[0], 4);
+    (words, threads.div_ceil(WORKGROUP))
 }
 
 /// Parameters and invocations of a piece's copy.

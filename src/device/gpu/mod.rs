@@ -20,6 +20,7 @@ mod library;
 mod memory;
 mod piece;
 mod pipeline;
+mod rates;
 mod resident;
 mod run;
 mod selftest;
@@ -40,11 +41,12 @@ use crate::geometry::{Access, AxisStep, Region};
 use crate::plan::program::{Output, Program};
 use crate::{DType, Error, Result};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use self::adapter::{AdapterInfo, adapters, first_hardware, may_have_hardware};
 pub use self::assemble::Piece;
 pub use self::context::Fault;
+pub use self::rates::Rates;
 pub use self::resident::Resident;
 pub use self::selftest::Verdict;
 
@@ -64,6 +66,7 @@ pub struct Gpu {
     denials: Denials,
     /// Programs asked about, with the answer.
     answers: Mutex<HashMap<Program, std::result::Result<(), String>>>,
+    rates: OnceLock<Rates>,
     /// Invocations that keep the device busy.
     parallel: usize,
     max_groups: u32,
@@ -140,6 +143,7 @@ impl Gpu {
             verdicts: Vec::new(),
             denials: Denials::default(),
             answers: Mutex::default(),
+            rates: OnceLock::new(),
         };
         gpu.verdicts = gpu.known_verdicts();
         gpu.home.context.alive()?;
