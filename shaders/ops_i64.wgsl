@@ -78,3 +78,41 @@ fn tw_u64_from_f32(x: f32) -> u64 {
     let zero = above || tw_signbit(x) || tw_is_nan(x);
     return select(u64(select(x, 0.0f, zero)), 18446744073709551615lu, above);
 }
+
+// The upper half of a product, by products of halves.
+fn tw_high_product(x: u64, y: u64) -> u64 {
+    let low = 0xffffffffu;
+    let a = x >> 32u;
+    let b = x & u64(low);
+    let c = y >> 32u;
+    let d = y & u64(low);
+    let middle = a * d + ((b * d) >> 32u);
+    let other = b * c + (middle & u64(low));
+    return a * c + (middle >> 32u) + (other >> 32u);
+}
+
+// Word number `index` of Philox4x64-10 with `key`, as in kernels/src/ops/random.rs.
+fn tw_philox(index: u64, key: u64) -> u64 {
+    let m0 = 0xd2e7470ee14c6c93lu;
+    let m1 = 0xca5a826395121157lu;
+    var w0 = (index >> 2u) + 1lu;
+    var w1 = 0lu;
+    var w2 = 0lu;
+    var w3 = 0lu;
+    var k0 = key;
+    var k1 = 0lu;
+    for (var round = 0u; round < 10u; round = round + 1u) {
+        let high0 = tw_high_product(m0, w0);
+        let low0 = m0 * w0;
+        let high1 = tw_high_product(m1, w2);
+        let low1 = m1 * w2;
+        w0 = high1 ^ w1 ^ k0;
+        w1 = low1;
+        w2 = high0 ^ w3 ^ k1;
+        w3 = low0;
+        k0 = k0 + 0x9e3779b97f4a7c15lu;
+        k1 = k1 + 0xbb67ae8584caa73blu;
+    }
+    let lane = u32(index & 3lu);
+    return select(select(w3, w2, lane == 2u), select(w1, w0, lane == 0u), lane < 2u);
+}

@@ -12,6 +12,7 @@ mod elementwise;
 mod infer_chunks;
 pub mod order;
 mod overlap;
+mod random;
 mod reduce;
 mod structure;
 mod views;

@@ -73,6 +73,31 @@ impl Array {
         Expr::full(shape, Scalar::new(value)).map(Array::from_expr)
     }
 
+    /// Uniform random numbers in `[0, 1)`, float64: those of
+    /// `numpy.random.Generator(numpy.random.Philox(key=key)).random(shape)`. Nothing is stored: each block
+    /// is drawn where and when it is needed, and is the same each time. [`Expr::random`] has float32 too.
+    ///
+    /// ```
+    /// use tilewise::Array;
+    /// let x = Array::random(&[2, 3], 7)?.compute::<f64>()?;
+    /// assert_eq!(x[[0, 1]], 0.29536538151378355);
+    /// # Ok::<(), tilewise::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When its size does not fit 64 bits.
+    pub fn random(shape: &[usize], key: u64) -> Result<Array> {
+        Expr::random(shape, key, DType::F64).map(Array::from_expr)
+    }
+
+    /// Normal random numbers of mean 0 and variance 1, float64; see [`Expr::standard_normal`].
+    ///
+    /// # Errors
+    /// When its size does not fit 64 bits.
+    pub fn standard_normal(shape: &[usize], key: u64) -> Result<Array> {
+        Expr::standard_normal(shape, key, DType::F64).map(Array::from_expr)
+    }
+
     /// The integers from 0 to `count`, `I64`.
     ///
     /// # Errors

@@ -293,6 +293,13 @@ def three_inputs():
         case("where", [condition, a, b], dtype, np.where(sets[condition], sets[a], sets[b]))
 
 
+def random_words():
+    names = ["uint64.a", "uint64.b"]
+    index, key = (sets[n] for n in names)
+    word = lambda i, k: np.random.Philox(counter=int(i) // 4, key=int(k)).random_raw(4)[int(i) % 4]
+    case("philox", names, "uint64", np.array([word(i, k) for i, k in zip(index, key)], "uint64"))
+
+
 def casts():
     for source in ALL:
         x = sets[f"{source}.x"]
@@ -312,6 +319,7 @@ make_sets()
 one_input()
 two_inputs()
 three_inputs()
+random_words()
 casts()
 used = {a for c in cases for a in c["args"]}
 head = {

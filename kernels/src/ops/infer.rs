@@ -117,6 +117,14 @@ pub(super) fn shift(op: &OpDef, args: &[DType]) -> Inferred {
     }
 }
 
+/// Integers, taken as 64-bit words.
+pub(super) fn words(op: &OpDef, args: &[DType]) -> Inferred {
+    match args.iter().all(|d| d.is_integer()) {
+        true => all(args, DType::U64),
+        false => refuse(op, args, "integers; cast with astype first"),
+    }
+}
+
 /// One argument of any dtype, to bool.
 pub(super) fn predicate(_: &OpDef, args: &[DType]) -> Inferred {
     signature(args.to_vec(), DType::Bool)

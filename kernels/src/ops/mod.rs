@@ -16,6 +16,7 @@ mod infer;
 mod logical;
 mod power;
 mod predicates;
+mod random;
 mod record;
 mod rounding;
 mod selection;
@@ -163,6 +164,7 @@ static TABLE: &[&[OpDef]] = &[
     bitwise::OPS,
     predicates::OPS,
     selection::OPS,
+    random::OPS,
 ];
 
 impl std::ops::Deref for Op {
