@@ -8,12 +8,13 @@ use criterion::Criterion;
 use std::hint::black_box;
 use std::sync::Arc;
 use tilewise::geometry::Region;
-use tilewise::plan::{Destination, Limits, Plan, Root};
+use tilewise::plan::{Destination, Limits, Plan, Root, TaskSize};
 use tilewise::session::Array;
 use tilewise::store::Source;
 use tilewise::{DType, Error, ReduceKind, Reduction, Result};
 
 const LIMITS: Limits = Limits {
+    tasks: TaskSize::CPU,
     host: 4 << 30,
     disk: 1 << 40,
     workers: 2,

@@ -8,11 +8,12 @@ mod common;
 use common::FileLike;
 use std::path::Path;
 use std::sync::Arc;
-use tilewise::plan::{Destination, Limits, Plan, Root, StageKind};
+use tilewise::plan::{Destination, Limits, Plan, Root, StageKind, TaskSize};
 use tilewise::session::{Array, ChunkSpec, s};
 use tilewise::{DType, ReduceKind, Reduction};
 
 const LIMITS: Limits = Limits {
+    tasks: TaskSize::CPU,
     host: 512 << 20,
     disk: 1 << 40,
     workers: 2,

@@ -1,15 +1,15 @@
 //! Blocks of a block operation: long where the operation needs it, then as long as fits along the
 //! inner axes, so that rows are contiguous.
 
-use super::build::{PARALLEL_PARTS, SMALL_BYTES};
+use super::build::SMALL_BYTES;
 use crate::expr::{BlockOp, Expr};
 
 /// Blocks are at least so many times as long as what they need beyond their ends.
 const HALO_FACTOR: usize = 8;
 
 /// Extents of blocks of `made` whose operands and result take about `target` bytes, for the result
-/// of `op`; larger where the operation must span axes.
-pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize) -> Vec<usize> {
+/// of `op`; larger where the operation must span axes, smaller where there would not be `parts`.
+pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize, parts: usize) -> Vec<usize> {
     let shape = &made.shape;
     if op.exact_chunks() {
         return made.chunks.largest();
@@ -29,7 +29,7 @@ pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize) -> Vec<usize
         parts.fold(out, usize::saturating_add)
     };
     let total = bytes(shape);
-    let target = target.min((total / PARALLEL_PARTS).max(SMALL_BYTES));
+    let target = target.min((total / parts).max(SMALL_BYTES));
     let mut extents: Vec<usize> = (0..shape.len())
         .map(|axis| {
             let n = shape[axis].max(1);
@@ -68,7 +68,7 @@ pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize) -> Vec<usize
                 .filter(|&a| Some(a) != carry && a != axis)
                 .map(|a| extents[a])
                 .product();
-            (columns / PARALLEL_PARTS / others.max(1)).clamp(1, shape[axis].max(1))
+            (columns / parts / others.max(1)).clamp(1, shape[axis].max(1))
         } else {
             shape[axis]
         };

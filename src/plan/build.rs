@@ -16,17 +16,12 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Bytes that a task handles when chunks and memory allow: they stay in the outer cache between
-/// the read and the kernel, and a task costs far more than its bookkeeping.
-pub(super) const TARGET_BYTES: usize = 8 << 20;
 /// A grid is chosen as if this many tasks ran at once, so that it depends on the budget alone.
 pub(super) const NOMINAL_WORKERS: usize = 4;
 /// Blocks are not cut below this for the sake of parallelism.
 pub(super) const SMALL_BYTES: usize = 256 << 10;
 /// Cells of a reduction whose states stay in a second-level cache.
 const CACHED_CELLS: usize = 32 << 10;
-/// A stage is cut into at least this many tasks, or runs of a reduction, if it is not small.
-pub(super) const PARALLEL_PARTS: usize = 16;
 
 /// See [`Plan::new`].
 pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
@@ -280,7 +275,10 @@ impl Builder {
             .collect();
         let per_point = bytes_per_point(&stage, &self.arrays).max(1);
         let total = stage.shape.iter().product::<usize>().saturating_mul(per_point);
-        let target = TARGET_BYTES.min((total / PARALLEL_PARTS).max(SMALL_BYTES));
+        let target = limits
+            .tasks
+            .bytes
+            .min((total / limits.tasks.parts).max(SMALL_BYTES));
         let fixed = memory::pinned_bytes(&stage, &self.arrays) + results;
         let room = limits.host.saturating_sub(fixed);
         let whole_chunks = self.reads_whole_chunks(&stage, sinks);
@@ -303,7 +301,7 @@ impl Builder {
                     grid::refine(&chosen, &starts)
                 }
             };
-            set_segments(&mut stage, room);
+            set_segments(&mut stage, room, limits.tasks.parts);
             self.place_arrays(&stage, spec);
             let block = stage.grid.largest();
             let fits = |workers: usize| {
@@ -337,13 +335,13 @@ impl Builder {
         let points = stage.shape.iter().product::<usize>();
         if limits.reserved > 0
             || !whole
-            || points < PARALLEL_PARTS * SMALL_BYTES
+            || points < limits.tasks.parts * SMALL_BYTES
             || !inputs.all(|i| memory::lies_in_memory(i, &self.arrays))
         {
             return None;
         }
         let cells: usize = stage.state_shape(&stage.shape).iter().product();
-        let parts = PARALLEL_PARTS.max(cells / CACHED_CELLS);
+        let parts = limits.tasks.parts.max(cells / CACHED_CELLS);
         grid::across(&stage.shape, &stage.folded(), parts)
     }
 
@@ -360,9 +358,9 @@ impl Builder {
         let made = &spec.makes[0];
         let fixed = memory::pinned_bytes(&stage, &self.arrays) + results;
         let room = limits.host.saturating_sub(fixed);
-        let mut target = TARGET_BYTES;
+        let mut target = limits.tasks.bytes;
         loop {
-            let extents = block::extents(op, made, target);
+            let extents = block::extents(op, made, target, limits.tasks.parts);
             stage.grid = if op.exact_chunks() {
                 made.chunks.clone()
             } else {
@@ -372,7 +370,7 @@ impl Builder {
             let terms = memory::task_terms(&stage, &self.arrays, sinks, &stage.grid.largest());
             let task: u64 = terms.iter().map(|t| t.bytes).sum();
             let enough = if target > SMALL_BYTES { NOMINAL_WORKERS } else { 1 } as u64;
-            let smallest = op.exact_chunks() || extents == block::extents(op, made, 1);
+            let smallest = op.exact_chunks() || extents == block::extents(op, made, 1, limits.tasks.parts);
             if task * enough <= room || smallest {
                 let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
                 self.stages.push(stage);
@@ -515,10 +513,10 @@ fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize]) -> u64 {
 /// Chooses in how many runs the folded blocks of a reduction are fed, so that few kept blocks
 /// still give work to several threads and their states stay a small part of the memory: a quarter,
 /// or half of it where that is what work for several threads takes.
-fn set_segments(stage: &mut Stage, room: u64) {
+fn set_segments(stage: &mut Stage, room: u64, parts: usize) {
     let kept = memory::kept_block_count(stage).max(1);
     let folded = (stage.grid.count() / kept).max(1);
-    let wanted = PARALLEL_PARTS.div_ceil(kept).min(folded);
+    let wanted = parts.div_ceil(kept).min(folded);
     let block = stage.grid.largest();
     let set = |stage: &mut Stage, n: usize| {
         if let StageKind::Reduce { segments, .. } = &mut stage.kind {

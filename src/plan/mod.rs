@@ -62,9 +62,39 @@ pub struct Limits {
     pub disk: u64,
     /// Tasks that may run at once.
     pub workers: usize,
+    /// How large tasks should be.
+    pub tasks: TaskSize,
     /// Bytes of the memory given that are not in `host`, such as a GPU's staging; a refusal counts
     /// them in.
     pub reserved: u64,
+}
+
+/// What size of task suits the device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskSize {
+    /// Bytes that a task handles when chunks and memory allow.
+    pub bytes: usize,
+    /// A stage is cut into at least this many tasks, or runs of a reduction, if it is not small.
+    pub parts: usize,
+}
+
+impl TaskSize {
+    /// For CPU threads: what a task reads stays in the outer cache until its kernel runs, and a task
+    /// costs far more than its bookkeeping.
+    pub const CPU: TaskSize = TaskSize {
+        bytes: 8 << 20,
+        parts: 16,
+    };
+
+    /// For a GPU that may hold so many bytes of its own memory: submitting a task costs it as much
+    /// as moving many megabytes.
+    pub fn gpu(memory: u64) -> TaskSize {
+        let most = (memory / 16).min(256 << 20) as usize;
+        TaskSize {
+            bytes: most.max(TaskSize::CPU.bytes),
+            parts: 4,
+        }
+    }
 }
 
 /// Stages in running order, the arrays between them, and the proof of their memory.

@@ -7,6 +7,7 @@
 //! Stages of the same depth, iteration space and source are merged, so that a source is read
 //! once for several outputs.
 
+use super::TaskSize;
 use super::program::AxisRole;
 use super::stage::Feed;
 use crate::expr::{BlockOp, Custom, Expr, Group, NodeKind};
@@ -101,7 +102,7 @@ impl Partition {
                 &operand.shape,
                 &op.bound(
                     number,
-                    &super::block::extents(op, expr, super::build::TARGET_BYTES),
+                    &super::block::extents(op, expr, TaskSize::CPU.bytes, TaskSize::CPU.parts),
                 ),
             );
             let reason = if redecodes(operand, &reads) {

@@ -122,6 +122,7 @@ impl Session {
             host: host_budget.saturating_sub(staged),
             disk: config.disk_budget(),
             workers,
+            tasks: devices.task_size(),
             reserved: staged,
         };
         let pool = rayon::ThreadPoolBuilder::new()

@@ -12,7 +12,7 @@ use super::run::Placement;
 use crate::device::cpu::Cpu;
 use crate::device::gpu::{AdapterInfo, Gpu, Options, Rates, adapters, first_hardware, may_have_hardware};
 use crate::device::{Device, Keeper};
-use crate::plan::{ArrayId, Plan, Stage, StageKind, array_bytes};
+use crate::plan::{ArrayId, Plan, Stage, StageKind, TaskSize, array_bytes};
 use crate::{Error, Result};
 use std::sync::{Arc, OnceLock};
 
@@ -121,6 +121,15 @@ impl Devices {
             }
             (DeviceChoice::Auto, None) if may_have_hardware() => self.memory.staging(),
             _ => 0,
+        }
+    }
+
+    /// What size of task suits a chosen GPU with memory of its own; else the CPU's, whose cores a
+    /// software GPU runs on.
+    pub fn task_size(&self) -> TaskSize {
+        match self.gpu.get().and_then(Option::as_ref) {
+            Some(gpu) if !gpu.info().software => TaskSize::gpu(gpu.budget_bytes()),
+            _ => TaskSize::CPU,
         }
     }
 

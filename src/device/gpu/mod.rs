@@ -50,8 +50,9 @@ pub use self::rates::Rates;
 pub use self::resident::Resident;
 pub use self::selftest::Verdict;
 
-/// Bytes that one binding may have unless the adapter allows less.
-const BINDING_BYTES: u64 = 128 << 20;
+/// Bytes that one binding may have unless the adapter allows less: what is counted in bytes within a
+/// binding fits 31 bits.
+const BINDING_BYTES: u64 = 1 << 30;
 
 /// Points of an invocation of a store kernel: whole words of the narrowest dtypes. Software
 /// adapters take more, since an invocation costs them more than a point.
@@ -83,7 +84,7 @@ pub struct Options {
     /// Whether float sums use pairs of f32 though the adapter has f64: for tests and for adapters
     /// whose f64 is slow.
     pub pairs: bool,
-    /// Bytes of the largest binding; 128 MiB or what the adapter allows, if less.
+    /// Bytes of the largest binding; 1 GiB or what the adapter allows, if less.
     pub binding_bytes: u64,
     /// Whether data is staged though the adapter shares the host's memory.
     pub staged: bool,
