@@ -258,3 +258,29 @@ fn a_source_that_two_stages_read_is_sent_once() {
     assert_eq!(stages[1].source_bytes, 0, "{stages:?}");
     assert!(stages[1].resident_bytes >= bytes, "{stages:?}");
 }
+
+/// Without memory for copies a persisted array is on the device alone: whoever reads it after that is
+/// lost is told so.
+#[test]
+fn what_only_a_lost_device_had_is_an_error() {
+    let config = Config {
+        memory: Some(4 << 20),
+        gpu_memory: Some(64 << 20),
+        threads: Some(1),
+        device: DeviceChoice::Gpu(None),
+        gpu_apart: true,
+        ..Config::default()
+    };
+    let Ok(session) = Session::new(config) else { return };
+    let (rows, columns) = (64, 32 << 10);
+    let data: Vec<f32> = (0..rows * columns).map(|i| (i % 1021) as f32).collect();
+    let source = FileLike::of("f", &[rows, columns], Some(&[2, columns]), &data);
+    let kept = session
+        .persist(&(&Array::from_source(source).unwrap() + 1).unwrap())
+        .unwrap();
+    let total = session.compute::<f32>(&kept.max(&[0, 1]).unwrap()).unwrap();
+    assert_eq!(total[[]], 1021.0);
+    session.inject_fault(Fault::Lost);
+    let error = session.compute::<f32>(&kept.max(&[0, 1]).unwrap()).err().unwrap();
+    assert!(error.to_string().contains("persist it again"), "{error}");
+}

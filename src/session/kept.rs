@@ -71,7 +71,10 @@ impl Source for KeptTiles {
                 block: number as u64,
             };
             let tile = self.residents.on_host(key)?.ok_or_else(|| {
-                Error::Device(format!("tile {number} of {} is not in the store", self.name()))
+                Error::Device(format!(
+                    "tile {number} of {} went down with its device; persist it again",
+                    self.name()
+                ))
             })?;
             let from = part.relative_to(&place.start);
             let at = part.relative_to(&region.start).start;

@@ -294,8 +294,9 @@ impl Session {
         Plan::new(&sink_roots(outputs)?, self.inner.limits)
     }
 
-    /// Computes an array and keeps its tiles in the store, where they may be spilled. The result
-    /// reads them; they go when its last clone goes.
+    /// Computes an array and keeps its tiles in the store, where they may be spilled, or on the GPU
+    /// that made them, with copies in host memory where there is room for them. The result reads
+    /// them; they go when its last clone goes.
     ///
     /// # Errors
     /// As [`Session::compute`].
@@ -306,10 +307,12 @@ impl Session {
         }];
         let (plan, keys) = self.run(&roots, vec![None])?;
         let id = plan.roots[0];
-        // A copy that does not go down with the device.
+        // Copies that do not go down with the device, as far as there is memory.
         for block in 0..plan.arrays[id].grid.count() as u64 {
             let array = keys[id];
-            self.inner.residents.on_host(TileKey { array, block })?;
+            if !self.inner.residents.copy_home(TileKey { array, block })? {
+                break;
+            }
         }
         let (store, residents) = (self.inner.store.clone(), self.inner.residents.clone());
         let kept = KeptTiles::new(store, residents, keys[id], &plan.arrays[id]);

@@ -7,7 +7,7 @@
 
 use crate::device::Resident;
 use crate::geometry::{Chunks, Region};
-use crate::store::{Origin, Tile, TileKey, TileStore};
+use crate::store::{Origin, Pool, Tile, TileKey, TileStore};
 use crate::{Error, Result};
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -158,6 +158,22 @@ impl Residents {
             entry.copied = true;
         }
         Ok(Some(pinned))
+    }
+
+    /// Copies a tile of the device into the store if it has free memory for it; whether the store has
+    /// it then, or nobody.
+    ///
+    /// # Errors
+    /// As [`Residents::on_host`].
+    pub fn copy_home(&self, key: TileKey) -> Result<bool> {
+        let Some(tile) = self.get(key).filter(|_| !self.store.contains(key)) else {
+            return Ok(true);
+        };
+        let budget = self.store.budget();
+        if budget.used() + Pool::held_bytes(tile.len()) > budget.limit() {
+            return Ok(false);
+        }
+        self.on_host(key).map(|_| true)
     }
 
     /// The bytes of a tile.
