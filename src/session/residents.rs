@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// When a tile is used next.
 type NextUse = Arc<dyn Fn(TileKey) -> u64 + Send + Sync>;
 
+/// A pass over all tiles lets at least one in so many of their bytes go.
+const BATCH: u64 = 64;
+
 /// The tiles of a session that lie on its GPU.
 pub(super) struct Residents {
     store: TileStore,
@@ -205,36 +208,49 @@ impl Residents {
 
     /// Lets tiles of about `bytes` leave the device, farthest next use first; whether any did.
     pub fn evict(&self, bytes: u64) -> bool {
-        let mut freed = 0;
-        while freed < bytes {
-            let Some((key, tile, copied)) = self.choose() else {
-                break;
-            };
-            let held = tile.held_bytes();
-            if !copied && !self.move_out(key, &tile) {
+        let mut any = false;
+        let mut full = false;
+        for (key, tile, copied) in self.choose(bytes) {
+            full |= !copied && !self.move_out(key, &tile);
+            if full {
                 if let Some(entry) = self.state().tiles.get_mut(&key) {
                     entry.leaving = false;
                 }
-                break;
+                continue;
             }
             self.remove(key);
-            drop(tile);
-            freed += held;
+            any = true;
         }
-        freed > 0
+        any
     }
 
-    /// The next tile to leave, marked so, and whether the store has it.
-    fn choose(&self) -> Option<(TileKey, Resident, bool)> {
+    /// The next tiles to leave, marked so, and whether the store has them: so many bytes, and a part of
+    /// all, so that many small tiles cost one pass over all, not one each.
+    fn choose(&self, bytes: u64) -> Vec<(TileKey, Resident, bool)> {
         let mut state = self.state();
         let State { tiles, next_use, .. } = &mut *state;
-        let free = tiles
-            .iter()
-            .filter(|(_, entry)| !entry.leaving && entry.tile.is_unpinned());
-        let (&key, _) = free.max_by_key(|&(&key, _)| (next_use(key), Reverse(key)))?;
-        let entry = tiles.get_mut(&key)?;
-        entry.leaving = true;
-        Some((key, entry.tile.clone(), entry.copied))
+        let mut free = Vec::new();
+        let mut held = 0;
+        for (&key, entry) in tiles.iter().filter(|(_, entry)| !entry.leaving) {
+            held += entry.tile.held_bytes();
+            if entry.tile.is_unpinned() {
+                free.push((Reverse(next_use(key)), key));
+            }
+        }
+        free.sort_unstable();
+        let (wanted, mut found) = (bytes.max(held / BATCH), 0);
+        let mut chosen = Vec::new();
+        for (_, key) in free {
+            if found >= wanted {
+                break;
+            }
+            if let Some(entry) = tiles.get_mut(&key) {
+                entry.leaving = true;
+                found += entry.tile.held_bytes();
+                chosen.push((key, entry.tile.clone(), entry.copied));
+            }
+        }
+        chosen
     }
 
     /// Copies a tile into the store; whether there was room and the device gave it.

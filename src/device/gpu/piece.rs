@@ -40,9 +40,18 @@ pub(super) fn window(access: &Access, part: &Region) -> Range<usize> {
     low as usize..(high as usize).wrapping_add(1)
 }
 
-/// Cuts a block into pieces that `fits` accepts; `None` where one point is too much already.
-/// Pieces come in row-major order and none is empty.
-pub(super) fn cut(shape: &[usize], fits: &dyn Fn(&Region) -> bool) -> Option<Vec<Region>> {
+/// More pieces than this a task is not worth: their windows overlap, and the CPU is quicker.
+const MOST_PIECES: usize = 1024;
+
+/// Cuts a block into pieces that `fits` accepts; `None` where one point is too much already, or where
+/// that takes too many. None is empty. With `weight` each cut is along the axis whose halves weigh
+/// least; without it along the first that has more than one index, which gives pieces in row-major
+/// order whose points are neighbours.
+pub(super) fn cut(
+    shape: &[usize],
+    fits: &dyn Fn(&Region) -> bool,
+    weight: Option<&dyn Fn(&Region) -> u64>,
+) -> Option<Vec<Region>> {
     let mut open = vec![Region::whole(shape)];
     let mut pieces = Vec::new();
     while let Some(region) = open.pop() {
@@ -53,16 +62,29 @@ pub(super) fn cut(shape: &[usize], fits: &dyn Fn(&Region) -> bool) -> Option<Vec
             pieces.push(region);
             continue;
         }
-        let axis = region.shape.iter().position(|&n| n > 1)?;
-        let half = region.shape[axis] / 2;
-        let (mut first, mut second) = (region.clone(), region);
-        first.shape[axis] = half;
-        second.start[axis] += half;
-        second.shape[axis] -= half;
+        if pieces.len() + open.len() + 2 > MOST_PIECES {
+            return None;
+        }
+        let mut axes = (0..region.rank()).filter(|&axis| region.shape[axis] > 1);
+        let axis = match weight {
+            None => axes.next()?,
+            Some(weight) => axes.min_by_key(|&axis| weight(&halves(&region, axis).0))?,
+        };
+        let (first, second) = halves(&region, axis);
         open.push(second);
         open.push(first);
     }
     Some(pieces)
+}
+
+/// The halves of a box along an axis.
+fn halves(region: &Region, axis: usize) -> (Region, Region) {
+    let half = region.shape[axis] / 2;
+    let (mut first, mut second) = (region.clone(), region.clone());
+    first.shape[axis] = half;
+    second.start[axis] += half;
+    second.shape[axis] -= half;
+    (first, second)
 }
 
 /// One buffer of a task as a piece sees it: which bytes are uploaded.
@@ -137,7 +159,7 @@ mod tests {
 
     #[test]
     fn pieces_cover_the_block_in_order() {
-        let pieces = cut(&[5, 7], &|r| r.len() <= 6).unwrap_or_default();
+        let pieces = cut(&[5, 7], &|r| r.len() <= 6, None).unwrap_or_default();
         let mut next = 0;
         for piece in &pieces {
             assert!(piece.len() <= 6);
@@ -145,9 +167,19 @@ mod tests {
             next += piece.len();
         }
         assert_eq!(next, 35);
-        assert_eq!(cut(&[2], &|_| false), None);
-        assert_eq!(cut(&[0, 4], &|_| false), Some(vec![]));
-        assert_eq!(cut(&[], &|_| true).map(|p| p.len()), Some(1));
+        assert_eq!(cut(&[2], &|_| false, None), None);
+        assert_eq!(cut(&[0, 4], &|_| false, None), Some(vec![]));
+        assert_eq!(cut(&[], &|_| true, None).map(|p| p.len()), Some(1));
+        assert_eq!(cut(&[MOST_PIECES + 1], &|r| r.len() <= 1, None), None);
+    }
+
+    #[test]
+    fn pieces_of_little_weight_are_few() {
+        // A column weighs as much as it spans.
+        let weight = |r: &Region| (r.shape[0] + 100 * r.shape[1]) as u64;
+        let pieces = cut(&[64, 8], &|r| weight(r) <= 264, Some(&weight)).unwrap_or_default();
+        assert_eq!(pieces.len(), 4);
+        assert_eq!(pieces.iter().map(Region::len).sum::<usize>(), 512);
     }
 
     #[test]

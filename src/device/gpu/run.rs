@@ -6,7 +6,7 @@ use super::fold::{Planes, copy_cells, fold};
 use super::job::{Job, cell_runs};
 use super::kernel::{WORKGROUP, Written};
 use super::launch::{Launch, Need, Span};
-use super::piece::{cut, window};
+use super::piece::{cut, uploads, window};
 use super::pipeline::Pipeline;
 use crate::device::{Bytes, OutMut, Resident, Task};
 use crate::geometry::{AxisStep, Region, row_major_strides};
@@ -62,11 +62,18 @@ impl Gpu {
             .map_err(|why| self.home.context.error("planning", why))?;
         let fits = |part: &Region| self.fits(&placed, part, &schemes, parallel);
         let total = self.home.memory.budget().device;
-        let pieces = cut(task.shape, &fits).ok_or_else(|| Error::Memory {
+        // What is stored lies in row-major order; states take their cells in any.
+        let weight = |part: &Region| -> u64 {
+            let (uploads, _) = uploads(&placed, part);
+            uploads.iter().map(|u| u.bytes.len() as u64).sum()
+        };
+        let stores = outputs.iter().any(|o| !matches!(o, OutMut::Reduce(_)));
+        let weight: Option<&dyn Fn(&Region) -> u64> = if stores { None } else { Some(&weight) };
+        let pieces = cut(task.shape, &fits, weight).ok_or_else(|| Error::Memory {
             tier: "gpu",
             needed: total + 1,
             budget: total,
-            term: "one point of a task and its inputs".into(),
+            term: "a task of too many pieces, or one point and its inputs".into(),
         })?;
         if pieces.len() > 1 && outputs.iter().any(|o| matches!(o, OutMut::Keep(_))) {
             return Err(self
