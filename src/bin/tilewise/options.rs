@@ -168,6 +168,10 @@ pub struct RunArgs {
     /// Host memory for tiles, as in 2GiB; by default 60 % of what is free
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
+    /// GPU memory, as in 40GiB; by default four fifths of a GPU's own, or a part of --memory where it
+    /// shares the host's
+    #[arg(long, value_name = "SIZE")]
+    pub gpu_memory: Option<String>,
     /// Where tiles are spilled
     #[arg(long, value_name = "DIR")]
     pub spill_dir: Option<PathBuf>,

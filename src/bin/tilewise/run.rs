@@ -37,6 +37,7 @@ pub fn session(args: &RunArgs) -> Result<Session> {
     });
     let session = Session::new(Config {
         memory: bytes(&args.memory)?,
+        gpu_memory: bytes(&args.gpu_memory)?,
         spill_dir: args.spill_dir.clone(),
         spill_limit: bytes(&args.spill_limit)?,
         threads: args.threads,
