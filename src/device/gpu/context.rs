@@ -193,7 +193,8 @@ impl Context {
             self.give_up(format!("gave no answer within {} s: {error}", TIMEOUT.as_secs()));
         }
         self.alive()?;
-        match receive.try_recv() {
+        // The poll of another thread may have taken the answer and be about to give it.
+        match receive.recv_timeout(TIMEOUT) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.error("mapping a buffer", error)),
             Err(_) => Err(self.error("mapping a buffer", "the driver never answered")),
