@@ -79,3 +79,29 @@ fn no_builtin_that_differs_between_drivers_is_called() {
         assert!(!forbidden.contains(&name), "the library calls {name}");
     }
 }
+
+#[test]
+fn the_kernels_of_limits_are_valid() {
+    let kernels = [
+        include_str!("../shaders/limits/copy.wgsl"),
+        include_str!("../shaders/limits/read.wgsl"),
+        include_str!("../shaders/limits/touch.wgsl"),
+    ];
+    for kernel in kernels {
+        validated(kernel).unwrap_or_else(|message| panic!("{message}"));
+    }
+    let fma = include_str!("../shaders/limits/fma.wgsl");
+    for (ty, enable, can) in [
+        ("f32", "", Capabilities::empty()),
+        ("f64", "", Capabilities::FLOAT64),
+        ("f16", "enable f16;\n", Capabilities::SHADER_FLOAT16),
+    ] {
+        let text = format!("{enable}{}", fma.replace("{{T}}", ty));
+        let module =
+            naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+        let mut validator = Validator::new(ValidationFlags::all(), can);
+        validator
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    }
+}

@@ -3,6 +3,7 @@
 //! A software adapter (Mesa's lavapipe) is listed like any other but never picked on its own: it
 //! is slower than the CPU kernels and exists for tests.
 
+use crate::{Error, Result};
 use std::fmt;
 use std::path::Path;
 use wgpu::{Backends, DeviceType, Features, Instance, InstanceDescriptor};
@@ -140,6 +141,25 @@ pub(super) fn enumerate() -> Vec<(AdapterInfo, wgpu::Adapter)> {
         .enumerate()
         .map(|(index, adapter)| (AdapterInfo::new(index, &adapter), adapter))
         .collect()
+}
+
+/// The adapter of that number with its handle.
+///
+/// # Errors
+/// There is none, or its driver is known to give wrong numbers.
+pub(super) fn find(index: usize) -> Result<(AdapterInfo, wgpu::Adapter)> {
+    let mut all = enumerate();
+    if index >= all.len() {
+        return Err(Error::Device(format!(
+            "there is no adapter {index}: this machine has {}; `tilewise devices` lists them",
+            all.len()
+        )));
+    }
+    let (info, adapter) = all.swap_remove(index);
+    match info.refusal() {
+        Some(why) => Err(Error::Device(why)),
+        None => Ok((info, adapter)),
+    }
 }
 
 /// Every adapter of this machine; empty without a driver.

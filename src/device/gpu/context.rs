@@ -55,7 +55,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Context {
     /// Opens an adapter with all the limits it has and the features this room knows to use.
     pub fn open(info: AdapterInfo, adapter: &wgpu::Adapter) -> Result<Context> {
-        let mut wanted = Features::SHADER_F64 | Features::SHADER_INT64 | Features::PIPELINE_CACHE;
+        Context::open_with(info, adapter, Features::empty())
+    }
+
+    /// The same with more features, those of them that the adapter has.
+    pub fn open_with(info: AdapterInfo, adapter: &wgpu::Adapter, more: Features) -> Result<Context> {
+        let mut wanted = more | Features::SHADER_F64 | Features::SHADER_INT64 | Features::PIPELINE_CACHE;
         if info.shared_memory {
             wanted |= Features::MAPPABLE_PRIMARY_BUFFERS;
         }

@@ -20,6 +20,7 @@ mod library;
 mod memory;
 mod piece;
 mod pipeline;
+mod probe;
 mod rates;
 mod resident;
 mod run;
@@ -46,6 +47,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub use self::adapter::{AdapterInfo, adapters, first_hardware, may_have_hardware};
 pub use self::assemble::Piece;
 pub use self::context::Fault;
+pub use self::probe::{Counted, Probe, RawLimit, Turn};
 pub use self::rates::Rates;
 pub use self::resident::Resident;
 pub use self::selftest::Verdict;
@@ -110,17 +112,7 @@ impl Gpu {
     /// [`Error::Device`] when there is no such adapter, its driver is known to give wrong numbers,
     /// or it cannot be opened.
     pub fn open(index: usize, options: Options) -> Result<Gpu> {
-        let mut all = adapter::enumerate();
-        if index >= all.len() {
-            return Err(Error::Device(format!(
-                "there is no adapter {index}: this machine has {}; `tilewise devices` lists them",
-                all.len()
-            )));
-        }
-        let (info, adapter) = all.swap_remove(index);
-        if let Some(why) = info.refusal() {
-            return Err(Error::Device(why));
-        }
+        let (info, adapter) = adapter::find(index)?;
         let parallel = if info.software { 1 << 11 } else { 1 << 16 };
         let direct = info.shared_memory && info.mappable && !options.staged;
         let abilities = Abilities {

@@ -7,7 +7,6 @@
 ///
 /// # Panics
 /// In debug builds, when a placeholder has no value: a defect of the caller.
-#[allow(dead_code)] // the families of block operations fill their kernels with it
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
