@@ -301,22 +301,38 @@ impl Session {
     /// # Errors
     /// As [`Session::compute`].
     pub fn persist(&self, array: &Array) -> Result<Array> {
+        self.keep(array, true)
+    }
+
+    /// As [`Session::persist`], but tiles that lie on a GPU stay there alone: none is copied over the
+    /// bus. When the GPU is lost, so is the array, and what reads it fails.
+    ///
+    /// # Errors
+    /// As [`Session::compute`].
+    pub fn persist_uncopied(&self, array: &Array) -> Result<Array> {
+        self.keep(array, false)
+    }
+
+    fn keep(&self, array: &Array, copied: bool) -> Result<Array> {
         let roots = [Root {
             expr: array.expr().clone(),
             to: Destination::Keep,
         }];
         let (plan, keys) = self.run(&roots, vec![None])?;
         let id = plan.roots[0];
-        // Copies that do not go down with the device, as far as there is memory.
-        for block in 0..plan.arrays[id].grid.count() as u64 {
-            let array = keys[id];
-            if !self.inner.residents.copy_home(TileKey { array, block })? {
-                break;
-            }
-        }
         let (store, residents) = (self.inner.store.clone(), self.inner.residents.clone());
         let kept = KeptTiles::new(store, residents, keys[id], &plan.arrays[id]);
-        Ok(Array::from_expr(Expr::source(Arc::new(kept))?))
+        let kept = Array::from_expr(Expr::source(Arc::new(kept))?);
+        if copied {
+            // Copies that do not go down with the device, as far as there is memory.
+            for block in 0..plan.arrays[id].grid.count() as u64 {
+                let array = keys[id];
+                if !self.inner.residents.copy_home(TileKey { array, block })? {
+                    break;
+                }
+            }
+        }
+        Ok(kept)
     }
 
     /// Plans and runs; returns the plan and the store's numbers of its arrays.
