@@ -13,19 +13,31 @@ pub(super) const FAMILIES: &[Family] = &[
         group: "order",
         name: "sort",
         about: "x.sort(time)",
-        make: sort,
+        make: |setting| sort(setting, false),
+    },
+    Family {
+        group: "order",
+        name: "sort last",
+        about: "the same, where time is the last axis",
+        make: |setting| sort(setting, true),
     },
     Family {
         group: "order",
         name: "p90",
         about: "x.quantile(0.9, time), linear",
-        make: p90,
+        make: |setting| quantile(setting, 0.9, false),
+    },
+    Family {
+        group: "order",
+        name: "p90 last",
+        about: "the same, where time is the last axis",
+        make: |setting| quantile(setting, 0.9, true),
     },
     Family {
         group: "order",
         name: "median",
         about: "x.median(time)",
-        make: median,
+        make: |setting| quantile(setting, 0.5, false),
     },
     Family {
         group: "order",
@@ -35,44 +47,49 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
-/// The sorted column of a flat index.
-fn column(field: &Field, shape: [usize; 3], index: usize) -> Vec<f64> {
-    let cells = shape[1] * shape[2];
-    let mut all: Vec<f64> = (0..shape[0])
-        .map(|t| field.at(t * cells + index % cells))
-        .collect();
+/// The shape with time first or last, the axis of time and its extent.
+fn layout(setting: &Setting<'_>, last: bool) -> (Vec<usize>, isize, usize) {
+    let [time, lat, lon] = setting.columns();
+    match last {
+        true => (vec![lat, lon, time], 2, time),
+        false => (vec![time, lat, lon], 0, time),
+    }
+}
+
+/// The elements at all times of the cell of that number, sorted.
+fn column(field: &Field, times: usize, last: bool, cell: usize) -> Vec<f64> {
+    let cells = field.bytes() / 4 / times;
+    let at = |t: usize| if last { cell * times + t } else { t * cells + cell };
+    let mut all: Vec<f64> = (0..times).map(|t| field.at(at(t))).collect();
     all.sort_by(f64::total_cmp);
     all
 }
 
-fn sort(setting: &Setting<'_>) -> Result<Job> {
-    let shape = setting.columns();
+fn sort(setting: &Setting<'_>, last: bool) -> Result<Job> {
+    let (shape, axis, times) = layout(setting, last);
     let field = setting.field(&shape, 250.0, 60.0, 1)?;
-    let out = field.array()?.sort(0)?;
+    let out = field.array()?.sort(axis)?;
     let read = field.bytes();
-    let cells = shape[1] * shape[2];
+    let cells = read / 4 / times;
     Ok(Job::memory(out, read, Near::Equal, move |i| {
-        column(&field, shape, i)[i / cells]
+        let (cell, t) = if last {
+            (i / times, i % times)
+        } else {
+            (i % cells, i / cells)
+        };
+        column(&field, times, last, cell)[t]
     }))
 }
 
-fn p90(setting: &Setting<'_>) -> Result<Job> {
-    quantile(setting, 0.9)
-}
-
-fn median(setting: &Setting<'_>) -> Result<Job> {
-    quantile(setting, 0.5)
-}
-
-fn quantile(setting: &Setting<'_>, q: f64) -> Result<Job> {
-    let shape = setting.columns();
+fn quantile(setting: &Setting<'_>, q: f64, last: bool) -> Result<Job> {
+    let (shape, axis, times) = layout(setting, last);
     let field = setting.field(&shape, 250.0, 60.0, 1)?;
     let out = field
         .array()?
-        .quantile(&[q], Some(&[0]), Method::Linear, false, false)?;
+        .quantile(&[q], Some(&[axis]), Method::Linear, false, false)?;
     let read = field.bytes();
-    Ok(Job::memory(out, read, Near::Relative(1e-6), move |i| {
-        let all = column(&field, shape, i);
+    Ok(Job::memory(out, read, Near::Relative(1e-6), move |cell| {
+        let all = column(&field, times, last, cell);
         let place = q * (all.len() - 1) as f64;
         let (low, high) = (all[place.floor() as usize], all[place.ceil() as usize]);
         low + (high - low) * place.fract()

@@ -33,9 +33,11 @@ macro_rules! over_axes {
 }
 
 pub(super) const FAMILIES: &[Family] = over_axes! {
+    "sum", "sum", Reduction::new(ReduceKind::Sum);
     "mean", "mean", Reduction::new(ReduceKind::Mean);
     "std", "std", Reduction::new(ReduceKind::Std);
     "nanmean", "nanmean", Reduction::new(ReduceKind::Mean).skipna(true);
+    "min", "min", Reduction::new(ReduceKind::Min);
     "max", "max", Reduction::new(ReduceKind::Max);
 };
 
@@ -73,8 +75,10 @@ fn by_loop(field: &Field, shape: &[usize; 3], axes: &[isize], reduction: Reducti
     let count = values().count() as f64;
     let mean = values().sum::<f64>() / count;
     match reduction.kind {
+        ReduceKind::Sum => mean * count,
         ReduceKind::Mean => mean,
         ReduceKind::Std => (values().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt(),
+        ReduceKind::Min => values().fold(f64::INFINITY, f64::min),
         _ => values().fold(f64::NEG_INFINITY, f64::max),
     }
 }

@@ -1,22 +1,35 @@
-//! Stencils written as shifted slices: every element is read once from memory and one is written.
+//! Stencils, written as shifted slices and as weights: every element is read once from memory and
+//! one is written.
 
 use super::super::family::{Family, Job, Near, Setting};
 use crate::expr::SliceItem;
 use crate::session::s;
-use crate::{Array, Result};
+use crate::{Array, Boundary, Result};
 
 pub(super) const FAMILIES: &[Family] = &[
     Family {
         group: "stencil",
         name: "heat 2d",
         about: "u + 0.1*(up + down + left + right - 4*u), 5 points",
-        make: heat,
+        make: |setting| heat(setting, false),
+    },
+    Family {
+        group: "stencil",
+        name: "heat 2d weights",
+        about: "the same as a weighted sum of neighbours",
+        make: |setting| heat(setting, true),
     },
     Family {
         group: "stencil",
         name: "laplacian 3d",
         about: "six neighbours - 6*u, 7 points",
-        make: laplacian,
+        make: |setting| laplacian(setting, false),
+    },
+    Family {
+        group: "stencil",
+        name: "laplacian 3d weights",
+        about: "the same as a weighted sum of neighbours",
+        make: |setting| laplacian(setting, true),
     },
 ];
 
@@ -39,12 +52,30 @@ fn neighbours(u: &Array) -> Result<Array> {
     Ok(sum)
 }
 
-fn heat(setting: &Setting<'_>) -> Result<Job> {
+/// The inner part of a weighted sum of each element and its neighbours along all axes.
+fn weighted(u: &Array, middle: f32, beside: f32) -> Result<Array> {
+    let mut weights = ndarray::ArrayD::<f32>::zeros(vec![3; u.rank()]);
+    let centre = vec![1; u.rank()];
+    weights[&centre[..]] = middle;
+    for axis in 0..u.rank() {
+        for place in [0, 2] {
+            let mut at = centre.clone();
+            at[axis] = place;
+            weights[&at[..]] = beside;
+        }
+    }
+    u.stencil(&weights, &[Boundary::None])
+}
+
+fn heat(setting: &Setting<'_>, by_weights: bool) -> Result<Job> {
     let n = setting.square();
     let field = setting.field(&[n, n], 1.0, 1.0, 1)?;
     let u = field.array()?;
     let middle = moved(&u, 0, 0)?;
-    let out = (&middle + &(&(&neighbours(&u)? - &(&middle * 4)?)? * 0.1)?)?;
+    let out = match by_weights {
+        true => weighted(&u, 0.6, 0.1)?,
+        false => (&middle + &(&(&neighbours(&u)? - &(&middle * 4)?)? * 0.1)?)?,
+    };
     let read = field.bytes();
     Ok(Job::memory(out, read, Near::Relative(2e-6), move |i| {
         let at = (i / (n - 2) + 1) * n + i % (n - 2) + 1;
@@ -53,11 +84,14 @@ fn heat(setting: &Setting<'_>) -> Result<Job> {
     }))
 }
 
-fn laplacian(setting: &Setting<'_>) -> Result<Job> {
+fn laplacian(setting: &Setting<'_>, by_weights: bool) -> Result<Job> {
     let n = setting.cube();
     let field = setting.field(&[n, n, n], 1.0, 1.0, 1)?;
     let u = field.array()?;
-    let out = (&neighbours(&u)? - &(&moved(&u, 0, 0)? * 6)?)?;
+    let out = match by_weights {
+        true => weighted(&u, -6.0, 1.0)?,
+        false => (&neighbours(&u)? - &(&moved(&u, 0, 0)? * 6)?)?,
+    };
     let read = field.bytes();
     Ok(Job::memory(out, read, Near::Absolute(1e-5), move |i| {
         let m = n - 2;
