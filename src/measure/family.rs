@@ -105,6 +105,8 @@ pub enum Work {
     FlopsF32(f64),
     /// Multiplications and additions of f64.
     FlopsF64(f64),
+    /// Multiplications and additions of f16.
+    FlopsF16(f64),
     /// So many equal things of that name; no limit of the machine.
     Each {
         /// How many.
@@ -126,7 +128,7 @@ impl Work {
             Work::Bytes { .. } => best(&TRIAD),
             Work::FlopsF32(_) => &[Limit::FmaF32],
             Work::FlopsF64(_) => &[Limit::FmaF64],
-            Work::Each { .. } => &[],
+            Work::FlopsF16(_) | Work::Each { .. } => &[],
         }
     }
 
@@ -134,8 +136,27 @@ impl Work {
     pub fn amount(self) -> f64 {
         match self {
             Work::Bytes { read, written } => (read + written) as f64,
-            Work::FlopsF32(n) | Work::FlopsF64(n) => n,
+            Work::FlopsF32(n) | Work::FlopsF64(n) | Work::FlopsF16(n) => n,
             Work::Each { count, .. } => count,
+        }
+    }
+
+    /// What it is counted in, as JSON says it, and the bytes read and written where it is those.
+    pub(super) fn unit(self) -> (&'static str, Option<usize>, Option<usize>) {
+        match self {
+            Work::Bytes { read, written } => ("bytes", Some(read), Some(written)),
+            Work::FlopsF32(_) | Work::FlopsF64(_) | Work::FlopsF16(_) => ("operations", None, None),
+            Work::Each { thing, .. } => (thing, None, None),
+        }
+    }
+
+    /// Its rate over so many seconds, for people.
+    pub(super) fn rate(self, seconds: f64) -> String {
+        let rate = self.amount() / seconds;
+        match self {
+            Work::Bytes { .. } => format!("{:.2} GB/s", rate / 1e9),
+            Work::FlopsF32(_) | Work::FlopsF64(_) | Work::FlopsF16(_) => format!("{:.1} Gflop/s", rate / 1e9),
+            Work::Each { thing, .. } => format!("{:.3} µs/{thing}", 1e6 / rate),
         }
     }
 }

@@ -4,9 +4,9 @@
 //! its answer.
 
 use crate::store::{Budget, Buffer, MemorySource, Pool, Tier};
-use crate::{Array, Error, Result};
+use crate::{Array, Error, Result, Session, f16};
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tilewise_kernels::DType;
 
 /// Elements that one thread makes at a time.
@@ -47,6 +47,8 @@ pub struct Field {
     memory: Arc<Memory>,
     shape: Vec<usize>,
     dtype: DType,
+    /// The session that keeps the array as tiles of its own, and the array once it is asked for.
+    keeper: Option<(Session, Arc<OnceLock<Array>>)>,
 }
 
 /// A buffer whose owner lends it to sources.
@@ -59,13 +61,21 @@ impl AsRef<[u8]> for Memory {
 }
 
 impl Field {
-    /// Its lazy array.
+    /// Its lazy array: of its memory, or of tiles that a session keeps.
     ///
     /// # Errors
-    /// When its size does not fit 64 bits.
+    /// When its size does not fit 64 bits; what keeping it meets.
     pub fn array(&self) -> Result<Array> {
         let source = MemorySource::new(&self.shape, self.dtype, self.memory.clone())?;
-        Array::from_source(Arc::new(source))
+        let array = Array::from_source(Arc::new(source))?;
+        let Some((session, kept)) = &self.keeper else {
+            return Ok(array);
+        };
+        if let Some(kept) = kept.get() {
+            return Ok(kept.clone());
+        }
+        let tiles = session.persist(&array)?;
+        Ok(kept.get_or_init(|| tiles).clone())
     }
 
     /// The number at a flat index.
@@ -96,6 +106,7 @@ pub fn element(bytes: &[u8], dtype: DType, index: usize) -> f64 {
 pub struct Fields {
     pool: Pool,
     made: Mutex<Vec<(Key, Field)>>,
+    keeper: Option<Session>,
 }
 
 /// What tells a field apart: its shape, dtype, numbers and seed.
@@ -110,6 +121,15 @@ impl Fields {
         Fields {
             pool: Pool::new(&Budget::new(Tier::Host, u64::MAX)),
             made: Mutex::default(),
+            keeper: None,
+        }
+    }
+
+    /// No fields yet; the arrays of later ones are kept by a session, wherever its tiles are.
+    pub fn kept_by(session: Session) -> Fields {
+        Fields {
+            keeper: Some(session),
+            ..Fields::new()
         }
     }
 
@@ -142,6 +162,7 @@ impl Fields {
         match dtype {
             DType::F32 => fill::<f32>(&mut buffer, |i| numbers.at(i, seed)),
             DType::F64 => fill::<f64>(&mut buffer, |i| f64::from(numbers.at(i, seed))),
+            DType::F16 => fill::<f16>(&mut buffer, |i| f16::from_f32(numbers.at(i, seed))),
             DType::I16 => fill::<i16>(&mut buffer, |i| numbers.at(i, seed) as i16),
             DType::I32 => fill::<i32>(&mut buffer, |i| numbers.at(i, seed) as i32),
             other => return Err(Error::invalid(format!("no measured arrays of {other} are made"))),
@@ -150,6 +171,7 @@ impl Fields {
             memory: Arc::new(Memory(buffer)),
             shape: shape.to_vec(),
             dtype,
+            keeper: self.keeper.clone().map(|session| (session, Arc::default())),
         };
         made.push((key, field.clone()));
         Ok(field)

@@ -1,4 +1,4 @@
-//! What this machine can do, and how much of it the CPU kernels use.
+//! What this machine can do, and how much of it the CPU kernels use; [`gpu`] is the same of its GPUs.
 //!
 //! Every kernel family is run through the public API on memory that was touched before, its answer
 //! is checked against a loop of its definition, and its time is set beside the time that the
@@ -9,10 +9,13 @@ mod disk;
 mod families;
 mod family;
 mod field;
+pub mod gpu;
 mod limits;
 mod machine;
 mod record;
 mod sample;
+mod turns;
+mod wanted;
 
 pub use family::Work;
 pub use limits::Limit;
@@ -27,6 +30,8 @@ use limits::Probe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use turns::Turns;
+use wanted::Wanted;
 
 /// What to measure.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,11 +72,8 @@ const QUICK: u64 = 1 << 20;
 /// More bytes than this the arrays of the limits need not have.
 const PROBE: u64 = 512 << 20;
 
-/// A turn shorter than this is repeated within its sample until it is as long.
+/// Seconds that a turn is made to take at least, by repeating what is measured.
 const SHORTEST: f64 = 5e-3;
-
-/// Seconds after which a family gets no more turns, once it had three.
-const LONGEST: f64 = 12.0;
 
 /// Ends a measurement from another thread: a handle, whose clones are the same.
 #[derive(Clone, Default)]
@@ -109,16 +111,8 @@ impl Stop {
 /// A size that is too small or too large, a pattern that nothing has, no memory, a folder that
 /// cannot be written, an answer that is wrong, [`Error::Cancelled`].
 pub fn run(options: &Options, stop: &Stop, tell: &dyn Fn(&str)) -> Result<Record> {
-    let wanted = Wanted::new(options)?;
-    let size = if options.quick { QUICK } else { options.size };
-    if !SIZES.contains(&size) {
-        return Err(Error::invalid(format!(
-            "a size of {} is not within {} to {}",
-            human_bytes(size),
-            human_bytes(*SIZES.start()),
-            human_bytes(*SIZES.end()),
-        )));
-    }
+    let wanted = Wanted::new(options.only.as_deref(), &titles())?;
+    let size = size_of(options.size, options.quick)?;
     let first = session(options)?;
     let threads = first.limits().workers;
     let rounds = if options.quick { 1 } else { options.rounds.max(1) };
@@ -162,43 +156,25 @@ pub fn run(options: &Options, stop: &Stop, tell: &dyn Fn(&str)) -> Result<Record
     Ok(record)
 }
 
+/// Bytes of one large array.
+///
+/// # Errors
+/// Too few or too many.
+fn size_of(size: u64, quick: bool) -> Result<u64> {
+    let size = if quick { QUICK } else { size };
+    if SIZES.contains(&size) {
+        return Ok(size);
+    }
+    Err(Error::invalid(format!(
+        "a size of {} is not within {} to {}",
+        human_bytes(size),
+        human_bytes(*SIZES.start()),
+        human_bytes(*SIZES.end()),
+    )))
+}
+
 /// The title of the disk's rows.
 const DISK: &str = "limit: disk";
-
-/// The rows that were asked for.
-struct Wanted(Vec<String>);
-
-impl Wanted {
-    /// # Errors
-    /// A pattern that no row has; the error lists what there is.
-    fn new(options: &Options) -> Result<Wanted> {
-        let Some(only) = &options.only else {
-            return Ok(Wanted(Vec::new()));
-        };
-        let patterns: Vec<String> = only
-            .split(',')
-            .map(|p| p.trim().to_lowercase())
-            .filter(|p| !p.is_empty())
-            .collect();
-        let titles = titles();
-        let known = |p: &String| titles.iter().any(|t| t.to_lowercase().contains(p.as_str()));
-        match patterns.iter().find(|p| !known(p)) {
-            None if patterns.is_empty() => Err(Error::invalid(
-                "the pattern is empty; leave it out to measure everything",
-            )),
-            None => Ok(Wanted(patterns)),
-            Some(pattern) => Err(Error::invalid(format!(
-                "nothing measured is named like {pattern:?}; there are {}",
-                titles.join(" · ")
-            ))),
-        }
-    }
-
-    fn has(&self, title: &str) -> bool {
-        let title = title.to_lowercase();
-        self.0.is_empty() || self.0.iter().any(|p| title.contains(p.as_str()))
-    }
-}
 
 /// `group: name` of everything that can be measured, in the order of the table.
 pub fn titles() -> Vec<String> {
@@ -292,28 +268,18 @@ fn family_row(
         done?;
         Ok(sample.part(count as f64))
     };
-    let first = turn(1)?;
-    let repeats = match (options.quick, first.wall) {
-        (true, _) => 1,
-        (false, wall) => (SHORTEST / wall.max(1e-7)).clamp(1.0, 10_000.0) as usize,
-    };
-    let mut samples = Vec::new();
     let mut limit_samples = Vec::new();
     let mut limit = None;
-    let mut spent = 0.0;
-    for _ in 0..rounds {
+    let mut limits = || -> Result<()> {
         for &candidate in job.work.limits() {
             let (sample, amount) = probe.turn(candidate, false)?;
             limit = Some((candidate, amount));
             limit_samples.push(sample);
         }
-        let sample = turn(repeats)?;
-        samples.push(sample);
-        spent += sample.wall * repeats as f64;
-        if spent > LONGEST && samples.len() >= 3 {
-            break;
-        }
-    }
+        Ok(())
+    };
+    let turns = Turns::new(options.quick, rounds, SHORTEST);
+    let samples = turns.take(&mut limits, &mut turn)?;
     let peak = session.last_report().map_or(0, |r| r.host_peak);
     stop.watch(None);
     let results = Results {

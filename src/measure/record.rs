@@ -61,11 +61,6 @@ impl FamilyRow {
         };
         (share(limit.wall, self.took.wall), share(limit.cpu, self.took.cpu))
     }
-
-    /// Work per wall second.
-    fn rate(&self) -> f64 {
-        self.work.amount() / self.took.wall
-    }
 }
 
 /// A whole measurement.
@@ -110,11 +105,7 @@ impl Record {
         });
         let families = self.families.iter().map(|row| {
             let (wall, cpu) = row.shares();
-            let (unit, read, written) = match row.work {
-                Work::Bytes { read, written } => ("bytes", Some(read), Some(written)),
-                Work::FlopsF32(_) | Work::FlopsF64(_) => ("operations", None, None),
-                Work::Each { thing, .. } => (thing, None, None),
-            };
+            let (unit, read, written) = row.work.unit();
             json!({
                 "group": row.group,
                 "name": row.name,
@@ -125,7 +116,7 @@ impl Record {
                 "amount": row.work.amount(),
                 "seconds": row.took.json(),
                 "rounds": row.rounds,
-                "per_second": rounded(row.rate()),
+                "per_second": rounded(row.work.amount() / row.took.wall),
                 "limit": row.limit.map(|(limit, ..)| limit.name()),
                 "limit_per_second": row.limit.map(|(_, amount, took)| rounded(amount / took.wall)),
                 "share": wall.map(rounded),
@@ -214,11 +205,7 @@ impl Record {
             );
         }
         for row in &self.families {
-            let rate = match row.work {
-                Work::Bytes { .. } => format!("{:.2} GB/s", row.rate() / 1e9),
-                Work::FlopsF32(_) | Work::FlopsF64(_) => format!("{:.1} Gflop/s", row.rate() / 1e9),
-                Work::Each { thing, .. } => format!("{:.3} µs/{thing}", 1e6 / row.rate()),
-            };
+            let rate = row.work.rate(row.took.wall);
             let (wall, cpu) = row.shares();
             let share = |s: Option<f64>| s.map_or(String::new(), |s| format!("{s:.2}"));
             let line = format!(
@@ -251,7 +238,7 @@ impl Record {
 }
 
 /// Seconds in a unit that shows their size.
-fn seconds(value: f64) -> String {
+pub(super) fn seconds(value: f64) -> String {
     match value {
         v if v >= 1.0 => format!("{v:.3} s"),
         v if v >= 1e-3 => format!("{:.2} ms", v * 1e3),

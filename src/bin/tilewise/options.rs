@@ -111,11 +111,13 @@ pub struct BenchArgs {
 pub enum BenchCommand {
     /// Memory, arithmetic and disk, and every CPU kernel family beside them; all answers are checked
     Cpu(BenchCpuArgs),
+    /// Memory, bus and arithmetic of each GPU, and the engine beside them; all answers are checked
+    Gpu(BenchGpuArgs),
 }
 
-/// `tilewise bench cpu`.
+/// What both benches take.
 #[derive(Args, Debug)]
-pub struct BenchCpuArgs {
+pub struct BenchCommon {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -125,9 +127,6 @@ pub struct BenchCpuArgs {
     /// Bytes of one large array, as in 2GiB; by default 256MiB. A family holds up to five of them
     #[arg(long, value_name = "SIZE")]
     pub size: Option<String>,
-    /// Worker threads; by default one per core
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
     /// Only rows whose name contains one of these texts, as in reduce,limit; --list shows the names
     #[arg(long, value_name = "TEXT,...")]
     pub only: Option<String>,
@@ -137,15 +136,35 @@ pub struct BenchCpuArgs {
     /// Small arrays and one turn: whether everything works, not how fast
     #[arg(long)]
     pub quick: bool,
-    /// The folder whose disk is measured; by default the system's for temporary files
-    #[arg(long, value_name = "DIR")]
-    pub spill_dir: Option<PathBuf>,
     /// List what can be measured
     #[arg(long)]
     pub list: bool,
     /// Say nothing of the progress
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `tilewise bench cpu`.
+#[derive(Args, Debug)]
+pub struct BenchCpuArgs {
+    #[command(flatten)]
+    pub common: BenchCommon,
+    /// Worker threads; by default one per core
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// The folder whose disk is measured; by default the system's for temporary files
+    #[arg(long, value_name = "DIR")]
+    pub spill_dir: Option<PathBuf>,
+}
+
+/// `tilewise bench gpu`.
+#[derive(Args, Debug)]
+pub struct BenchGpuArgs {
+    #[command(flatten)]
+    pub common: BenchCommon,
+    /// The adapter: gpu for the first that is no software, or gpu:N; by default each of them
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
 }
 
 /// How inputs are opened.

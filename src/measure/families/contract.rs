@@ -19,7 +19,7 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
-fn product(setting: &Setting<'_>, dtype: DType) -> Result<Job> {
+pub(in super::super) fn product(setting: &Setting<'_>, dtype: DType) -> Result<Job> {
     let n = setting.matrix();
     let a = setting.field_of(dtype, &[n, n], -1.0, 2.0, 1)?;
     let b = setting.field_of(dtype, &[n, n], -1.0, 2.0, 2)?;
@@ -27,6 +27,8 @@ fn product(setting: &Setting<'_>, dtype: DType) -> Result<Job> {
     let operations = 2.0 * (n as f64).powi(3);
     // Sums of n products below 1 in magnitude, each rounded once.
     let (near, work) = match dtype {
+        // Results of about sqrt(n), rounded to eleven bits.
+        DType::F16 => ((n as f64).sqrt() * 4e-3, Work::FlopsF16(operations)),
         DType::F64 => (n as f64 * 1e-15, Work::FlopsF64(operations)),
         _ => (n as f64 * 1e-6, Work::FlopsF32(operations)),
     };

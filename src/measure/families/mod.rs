@@ -2,7 +2,7 @@
 
 mod along;
 mod anomalies;
-mod contract;
+pub(super) mod contract;
 mod elementwise;
 mod moves;
 mod numeric;
