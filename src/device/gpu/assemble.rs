@@ -118,32 +118,28 @@ impl Gpu {
     /// # Errors
     /// What the device meets.
     pub(super) fn upload_tile(&self, bytes: &[u8]) -> Result<Resident> {
-        let whole = Region::whole(&[bytes.len().div_ceil(4)]);
         let mut tile = None;
-        let piece = box_words(&whole.shape, &[0], &whole, &whole.shape, &[0], 4);
         let mut need = Need::new(self);
-        need.upload(bytes.len());
-        need.upload(4 * piece.0.len());
+        let (words, threads) = flat_copy(bytes.len());
         need.output(&OutMut::Keep(&mut tile), bytes.len());
-        let kernel = self.copy_kernel()?;
+        need.upload(4 * words.len());
+        need.upload_or_stage(bytes.len());
         let mut launch = Launch::new(self, need)?;
-        let (source, parameters) = (launch.upload(bytes)?, launch.words(&piece.0)?);
         let out = launch.output(bytes.len())?;
-        launch.dispatch(
-            &kernel,
-            &[&parameters, &source, &out],
-            piece.1.div_ceil(WORKGROUP),
-        )?;
+        if !launch.stage(bytes, &out)? {
+            let (source, parameters) = (launch.upload(bytes)?, launch.words(&words)?);
+            let bindings = [&parameters, &source, &out];
+            launch.dispatch(&self.copy_kernel()?, &bindings, threads.div_ceil(WORKGROUP))?;
+        }
         launch.finish(vec![(out, OutMut::Keep(&mut tile))])?;
         tile.ok_or_else(|| Error::Device("a tile was not sent".into()))
     }
 }
 
-/// Parameters and workgroups for a copy of so many bytes, in whole words.
-pub(super) fn copy_words(bytes: usize) -> (Vec<u32>, u32) {
+/// Parameters and invocations for a copy of so many bytes, in whole words.
+fn flat_copy(bytes: usize) -> (Vec<u32>, u32) {
     let whole = Region::whole(&[bytes.div_ceil(4)]);
-    let (words, threads) = box_words(&whole.shape, &[0], &whole, &whole.shape, &[0], 4);
-    (words, threads.div_ceil(WORKGROUP))
+    box_words(&whole.shape, &[0], &whole, &whole.shape, &[0], 4)
 }
 
 /// Parameters and invocations of a piece's copy.

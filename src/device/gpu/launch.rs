@@ -90,6 +90,14 @@ impl<'g> Need<'g> {
         self.uploaded += padded(bytes);
     }
 
+    /// Bytes of the host for [`Launch::stage`], or to be uploaded where that has no staging.
+    pub fn upload_or_stage(&mut self, bytes: usize) {
+        match self.gpu.home.memory.direct {
+            true => self.upload(bytes),
+            false => self.uploaded += padded(bytes),
+        }
+    }
+
     /// What [`Launch::many`] uploads.
     pub fn many(&mut self, lists: &[Vec<u32>]) {
         self.upload(4 * lists.iter().map(|list| aligned_words(list.len())).sum::<usize>());
@@ -185,30 +193,32 @@ impl<'g> Launch<'g> {
 
     /// `data` and zeros behind it, on the device.
     pub fn upload(&mut self, data: &[u8]) -> Result<Span> {
-        let context = self.context();
         let bytes = padded(data.len());
-        let device = self.held.buffer(context, Role::Input, bytes)?;
-        let (target, from) = match &self.staging {
-            Some(buffer) => (buffer, self.staged),
-            None => {
-                context.map(&device, MapMode::Write, bytes)?;
-                (&device, 0)
-            }
-        };
-        let mut view = context
-            .guard("writing to the device", || {
-                target.get_mapped_range_mut(from..from + bytes)
-            })?
-            .map_err(|error| context.error("writing to the device", error))?;
-        view.slice(..data.len()).copy_from_slice(data);
-        view.slice(data.len()..).fill(0);
-        drop(view);
-        match &self.staging {
-            Some(_) => self.copies.push((from, device.clone(), bytes)),
-            None => device.unmap(),
+        let device = self.held.buffer(self.context(), Role::Input, bytes)?;
+        if !self.stage_to(data, &device)? {
+            let context = self.context();
+            context.map(&device, MapMode::Write, bytes)?;
+            fill(context, &device, 0, data)?;
+            device.unmap();
         }
-        self.staged += bytes;
         Ok(Span::whole(device, data.len()))
+    }
+
+    /// Copies `data` to a span of this unit before its dispatches; `false` where nothing is staged, and
+    /// the span is as before.
+    pub fn stage(&mut self, data: &[u8], to: &Span) -> Result<bool> {
+        self.stage_to(data, &to.buffer)
+    }
+
+    fn stage_to(&mut self, data: &[u8], device: &wgpu::Buffer) -> Result<bool> {
+        let Some(staging) = &self.staging else {
+            return Ok(false);
+        };
+        fill(self.context(), staging, self.staged, data)?;
+        let bytes = padded(data.len());
+        self.copies.push((self.staged, device.clone(), bytes));
+        self.staged += bytes;
+        Ok(true)
     }
 
     /// Words, such as parameters, on the device.
@@ -410,4 +420,17 @@ impl<'g> Launch<'g> {
         }
         Ok(())
     }
+}
+
+/// Writes `data` and zeros behind it to a mapped buffer.
+fn fill(context: &Context, buffer: &wgpu::Buffer, from: u64, data: &[u8]) -> Result<()> {
+    let bytes = padded(data.len());
+    let mut view = context
+        .guard("writing to the device", || {
+            buffer.get_mapped_range_mut(from..from + bytes)
+        })?
+        .map_err(|error| context.error("writing to the device", error))?;
+    view.slice(..data.len()).copy_from_slice(data);
+    view.slice(data.len()..).fill(0);
+    Ok(())
 }

@@ -4,12 +4,9 @@
 //! A few megabytes tell enough: placement has to know whether the bus pays, not the last percent.
 
 use super::Gpu;
-use super::assemble::copy_words;
 use super::cache;
-use super::launch::{Launch, Need};
+use super::probe::{Probe, RawLimit};
 use crate::Result;
-use crate::device::OutMut;
-use std::time::Instant;
 
 /// Bytes per second, and what a task costs beside its bytes.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -24,10 +21,8 @@ pub struct Rates {
     pub task: f64,
 }
 
-/// Bytes that are moved at once, at most.
-const BYTES: usize = 32 << 20;
-/// Passes of the copy in one submission.
-const PASSES: usize = 8;
+/// Bytes of an array that is moved, at most.
+const BYTES: u64 = 32 << 20;
 /// Turns, the best of which counts.
 const TURNS: usize = 3;
 
@@ -61,58 +56,28 @@ impl Gpu {
         Ok(*self.rates.get_or_init(|| rates))
     }
 
+    /// Measures by the limits of the adapter, on a device opened and closed for that.
     fn measure(&self) -> Result<Rates> {
-        let budget = self.home.memory.budget();
-        let mut bytes = (budget.device / 8).min(BYTES as u64).min(self.binding_bytes) as usize;
-        if !self.home.memory.direct {
-            bytes = bytes.min(budget.staging as usize / 4);
-        }
-        let bytes = bytes.next_multiple_of(64).max(256) - 64;
-        let mut data = vec![1u8; bytes];
-        let best = |turn: &mut dyn FnMut() -> Result<f64>| -> Result<f64> {
-            (0..TURNS).try_fold(f64::INFINITY, |best, _| Ok(turn()?.min(best)))
+        let memory = &self.home.memory;
+        let bytes = BYTES.min(memory.budget().device / 8);
+        let info = &self.home.context.info;
+        let mut probe = Probe::open(info.index, bytes, info.software)?;
+        let mut rate = |limit: RawLimit| -> Result<f64> {
+            (0..TURNS).try_fold(0.0, |best: f64, _| {
+                let turn = probe.turn(limit)?;
+                Ok(best.max(turn.amount / turn.seconds.max(1e-9)))
+            })
         };
-        let task = best(&mut || self.turn(&[], 0, &mut [0; 32], 1))?;
-        let upload = best(&mut || self.turn(&data, 0, &mut [0; 32], 1))?;
-        let once = best(&mut || self.turn(&[], bytes, &mut [0; 32], 1))?;
-        let often = best(&mut || self.turn(&[], bytes, &mut [0; 32], 1 + PASSES))?;
-        let download = best(&mut || self.turn(&[], 0, &mut data, 1))?;
-        let rate = |bytes: usize, seconds: f64| bytes as f64 / seconds.max(1e-9);
+        let (up, down) = match memory.direct {
+            true => (RawLimit::MappedWrite, RawLimit::MappedRead),
+            false => (RawLimit::Upload, RawLimit::Download),
+        };
         Ok(Rates {
-            upload: rate(bytes, upload - task.min(upload / 2.0)),
-            download: rate(bytes, download - task.min(download / 2.0)),
-            copy: rate(2 * bytes * PASSES, (often - once).max(often / 100.0)),
-            task,
+            upload: rate(up)?,
+            download: rate(down)?,
+            copy: rate(RawLimit::CopyKernel)?,
+            task: rate(RawLimit::RoundTrip)?.recip(),
         })
-    }
-
-    /// Seconds from the making of a unit of work to its results: it uploads `data`, copies `moved`
-    /// bytes so many times, and brings `out` home.
-    fn turn(&self, data: &[u8], moved: usize, out: &mut [u8], passes: usize) -> Result<f64> {
-        let (words, groups) = copy_words(moved.max(32));
-        let out_len = out.len();
-        let mut result = OutMut::Store(out);
-        let mut need = Need::new(self);
-        need.upload(data.len());
-        need.upload(4 * words.len());
-        need.scratch(moved.max(32));
-        need.scratch(moved.max(32));
-        need.output(&result, out_len);
-        let kernel = self.copy_kernel()?;
-        let started = Instant::now();
-        let mut launch = Launch::new(self, need)?;
-        launch.upload(data)?;
-        let parameters = launch.words(&words)?;
-        let (from, to) = (launch.scratch(moved.max(32))?, launch.scratch(moved.max(32))?);
-        for pass in 0..passes {
-            let (from, to) = if pass % 2 == 0 { (&from, &to) } else { (&to, &from) };
-            launch.dispatch(&kernel, &[&parameters, from, to], groups)?;
-        }
-        let span = launch.output(out_len)?;
-        if let OutMut::Store(bytes) = &mut result {
-            launch.finish(vec![(span, OutMut::Store(bytes))])?;
-        }
-        Ok(started.elapsed().as_secs_f64())
     }
 }
 
