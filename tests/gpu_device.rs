@@ -145,6 +145,11 @@ fn views(gpu: &Gpu) {
         (6 * 9 - 1, steps(&[-9, -1])),
         (108, steps(&[-18, 2])),
     );
+    // Rows of fours: vectors, a value per row, steps that no vector has, and rows out of place.
+    check_views(gpu, &[5, 16], (4, steps(&[20, 1])), (8, steps(&[1, 0])));
+    check_views(gpu, &[3, 5, 8], (3, steps(&[80, 16, 1])), (0, steps(&[0, 8, 1])));
+    check_views(gpu, &[6, 12], (12, steps(&[24, 2])), (4, steps(&[0, 1])));
+    check_views(gpu, &[4, 20], (0, steps(&[0, 1])), (19, steps(&[20, -1])));
     // Tables, and sizes of one.
     let table = AxisStep::Table(vec![40, 0, 0, 80, 20].into());
     check_views(
@@ -183,6 +188,48 @@ fn views_are_walked_as_the_reference_walks_them() {
     views(&gpu);
     check_views(&gpu, &[3, 0, 2], (0, steps(&[0, 1, 1])), (0, steps(&[0, 1, 1])));
     assert!(gpu.peak_bytes() <= gpu.budget_bytes() && gpu.used_bytes() > 0);
+}
+
+/// Programs too long to be written out for each of four points, in a row and across rows.
+#[test]
+fn long_programs_loop_over_points() {
+    let Some(gpu) = gpu::open(Options::default()) else {
+        return;
+    };
+    for shape in [[1, 259], [6, 64], [7, 37]] {
+        let mut program = mixed(2);
+        let mut last = 5;
+        for _ in 0..24 {
+            program.insts.push(inst(op("add"), &[last, 4], DType::F32));
+            last = program.insts.len() - 1;
+        }
+        let next = program.insts.len();
+        program
+            .insts
+            .extend([DType::I16, DType::U8].map(|d| inst(Action::Cast, &[last], d)));
+        program.outputs = [last, next, next + 1, 8].map(Output::Store).to_vec();
+        let (x, y) = (floats(4000), shorts(4000));
+        for outer in [64, 101] {
+            let bindings = [0, 1].map(|buffer| Binding {
+                buffer,
+                access: Access {
+                    offset: 8,
+                    steps: steps(&[outer, 1]),
+                },
+            });
+            check(
+                &gpu,
+                &Task {
+                    program: &program,
+                    shape: &shape,
+                    origin: &[0, 0],
+                    buffers: &[&x, &y],
+                    bindings: &bindings,
+                    labels: None,
+                },
+            );
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::path::PathBuf;
-use tilewise::device::gpu::wgsl;
+use tilewise::device::gpu::{merge_wgsl, wgsl};
 use tilewise::plan::program::{Action, AxisRole, Inst, Output, Program};
 use tilewise::{DType, Op, ReduceKind, Reduction, Scalar};
 
@@ -38,10 +38,35 @@ fn reduce(value: usize, kind: ReduceKind, skipna: bool, roles: &[AxisRole]) -> O
     }
 }
 
-fn golden(name: &str, program: Program, wide: bool) {
+/// What the entry point of a kernel moves: accesses to its buffers but the first, by their width.
+fn accesses(kernel: &str) -> String {
+    let (declared, body) = kernel.split_once("fn main(").expect("an entry point");
+    let mut found = Vec::new();
+    for line in declared.lines().filter(|l| l.contains("var<storage")) {
+        let (_, rest) = line.split_once("> ").expect("a name");
+        let (name, of) = rest.split_once(": array<").expect("an array");
+        let of = of.trim_end_matches(">;");
+        let unit: usize = if of.contains("64") { 8 } else { 4 };
+        let lanes = match of.strip_prefix("vec") {
+            Some(rest) => rest[..1].parse().expect("a length"),
+            None => 1,
+        };
+        let whole =
+            |(at, _): &(usize, &str)| !body[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let count = body.match_indices(&format!("{name}[")).filter(whole).count();
+        if name != "p" {
+            found.push(format!("{name} {count} x {} bytes", unit * lanes));
+        }
+    }
+    found.join(", ")
+}
+
+/// Kernels of a program as a file, and those that merge its reductions as another if `merged`.
+fn golden_with(name: &str, program: Program, wide: bool, merged: bool) {
     program.verify().expect("a program that holds together");
     let kernels = wgsl(&program, wide).expect("a program with shaders");
-    for text in &kernels {
+    let merges = merge_wgsl(&program, wide).expect("a program with shaders");
+    for text in kernels.iter().chain(&merges) {
         let module =
             naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
         let capabilities = match wide {
@@ -52,11 +77,27 @@ fn golden(name: &str, program: Program, wide: bool) {
             panic!("{}", e.emit_to_string(text));
         }
     }
-    let program: String = program.to_string().lines().map(|l| format!("// {l}\n")).collect();
-    let text = format!(
-        "{program}\n{}",
-        kernels.join("\n// ---- the next kernel ----\n\n")
-    );
+    compare(name, &program, &kernels);
+    if merged {
+        compare(&format!("{name}_merged"), &program, &merges);
+    }
+}
+
+fn golden(name: &str, program: Program, wide: bool) {
+    golden_with(name, program, wide, false);
+}
+
+/// Compares kernels of a program with a file, or writes it.
+fn compare(name: &str, program: &Program, kernels: &[String]) {
+    let mut text: String = program.to_string().lines().map(|l| format!("// {l}\n")).collect();
+    for (number, kernel) in kernels.iter().enumerate() {
+        let rule = if number > 0 {
+            "\n// ---- the next kernel ----\n"
+        } else {
+            ""
+        };
+        text += &format!("{rule}// {}\n\n{kernel}", accesses(kernel));
+    }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(format!("{name}.wgsl"));
@@ -110,6 +151,55 @@ fn unpacking() {
         outputs: vec![Output::Store(7), Output::Store(2)],
     };
     golden("unpacking", program, false);
+}
+
+/// A single less a double: vectors of 16 and of 32 bytes.
+#[test]
+fn wide_vectors() {
+    let insts = vec![
+        load(0, DType::F32),
+        load(1, DType::F64),
+        inst(Action::Cast, &[0], DType::F64),
+        op("subtract", &[2, 1], DType::F64),
+    ];
+    let program = Program {
+        rank: 2,
+        inputs: vec![DType::F32, DType::F64],
+        insts,
+        outputs: vec![Output::Store(3)],
+    };
+    golden("wide_vectors", program, true);
+}
+
+/// More instructions than are written out four times.
+#[test]
+fn long_chain() {
+    let mut insts = vec![load(0, DType::I16), inst(Action::Cast, &[0], DType::F32)];
+    for reg in 1..26 {
+        insts.push(op("negative", &[reg], DType::F32));
+    }
+    insts.push(inst(Action::Cast, &[26], DType::I8));
+    let program = Program {
+        rank: 2,
+        inputs: vec![DType::I16],
+        insts,
+        outputs: vec![Output::Store(26), Output::Store(27)],
+    };
+    golden("long_chain", program, false);
+}
+
+/// A variance over all axes, in f64 and in pairs: invocations of a team and workgroups are merged.
+#[test]
+fn spread() {
+    let roles = [AxisRole::Reduce; 2];
+    let program = Program {
+        rank: 2,
+        inputs: vec![DType::F32],
+        insts: vec![load(0, DType::F32)],
+        outputs: vec![reduce(0, ReduceKind::Var, false, &roles)],
+    };
+    golden_with("spread", program.clone(), true, true);
+    golden_with("spread_in_pairs", program, false, true);
 }
 
 /// Mean and maximum along the first axis, NaN skipped, in f64 and in pairs.

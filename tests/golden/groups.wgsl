@@ -3,6 +3,7 @@
 // %2: f32 = subtract %0, %1
 // sum %2 [group/12, reduce, keep]
 // argmax %2 [group/12, reduce, keep]
+// in0 5 x 4 bytes, in1 5 x 4 bytes, out0 3 x 4 bytes, out1 3 x 4 bytes
 
 var<private> tw_zero: u32;
 
@@ -44,7 +45,7 @@ fn tw_pair_add_f32(a: vec2<f32>, b: f32) -> vec2<f32> {
 @group(0) @binding(3) var<storage, read_write> out0: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out1: array<u32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -54,7 +55,7 @@ fn main(
     let zero = p[0];
     let total = p[1];
     let splits = p[2];
-    let interleave = p[3];
+    let team = p[3];
     let cells = p[4];
     let n0 = p[5];
     let n1 = p[6];
@@ -72,11 +73,11 @@ fn main(
     let jump1_0 = bitcast<i32>(p[18]);
     let jump1_1 = bitcast<i32>(p[19]);
     let jump1_2 = bitcast<i32>(p[20]);
-    let thread = (group.y * groups.x + group.x) * 64u + lane;
-    if (thread >= total) { return; }
-    let cell = select(thread % cells, thread / splits, interleave == 1u);
-    let turn = select(thread / cells, thread % splits, interleave == 1u);
-    let part = turn * cells + cell;
+    let thread = (group.y * groups.x + group.x) * 256u + lane;
+    let part = thread;
+    let cell = part % cells;
+    let turn = part / cells;
+    let place = part;
     let i2 = cell % n2;
     let above_i2 = cell / n2;
     let g0 = above_i2;
@@ -84,43 +85,160 @@ fn main(
     let size = p[starts + g0 + 1u] - member0;
     let count = n1 * size;
     let share = (count + splits - 1u) / splits;
-    let begin = select(turn * share, turn, interleave == 1u);
-    let end = select(select(begin + share, count, begin + share > count), count, interleave == 1u);
-    let stride = select(1u, splits, interleave == 1u);
+    let begin = turn * share;
+    let end = select(min(turn * share + share, count), 0u, part >= total);
     let base0 = offset0 + i32(i2) * step0_2;
     let base1 = offset1 + i32(i2) * step1_2;
-    var s0 = vec2<f32>(0.0f, 0.0f);
+    var s0_sum = 0.0f;
+    var s0_rest = 0.0f;
     var s0_odd = 0u;
-    var s1_value = f32(0);
-    var s1_has = false;
+    var s1_has = 0u;
     var s1_at = 0i;
+    var s1_value = 0.0f;
     var m = begin % size;
     let above_m = begin / size;
     var i1 = above_m;
-    let by_m = stride % size;
-    let above_by_m = stride / size;
-    let by_i1 = above_by_m;
-    for (var k = begin; k < end; k = k + stride) {
-        let i0 = p[members + member0 + m];
-        let at0 = u32(base0 + i32(i1) * step0_1 + i32(i0) * step0_0);
-        let at1 = u32(base1 + i32(i1) * step1_1 + i32(i0) * step1_0);
-        let r0 = bitcast<f32>(in0[at0]);
-        let r1 = bitcast<f32>(in1[at1]);
-        let r2 = tw_opaque(r0) - tw_opaque(r1);
-        let x0 = r2;
-        s0 = tw_pair_add_f32(s0, x0);
-        s0_odd = s0_odd | select(1u, 0u, tw_is_finite(x0));
-        let place1 = i32(i0) * jump1_0 + i32(i1) * jump1_1 + i32(i2) * jump1_2;
-        let x1 = r2;
-        if (!s1_has || ((tw_is_nan(x1) && !tw_is_nan(s1_value)) || (!tw_is_nan(s1_value) && x1 > s1_value)) || ((x1 == s1_value || (tw_is_nan(x1) && tw_is_nan(s1_value))) && place1 < s1_at)) { s1_value = x1; s1_has = true; s1_at = place1; }
-        m = m + by_m;
+    var k = begin;
+    for (; k + 3u * 1u < end; k = k + 4u * 1u) {
+        let i1_0 = i1;
+        let m_0 = m;
+        let i0_0 = p[members + member0 + m_0];
+        let at0_0 = u32(base0 + i32(i1_0) * step0_1 + i32(i0_0) * step0_0);
+        let v0_0 = in0[at0_0];
+        let at1_0 = u32(base1 + i32(i1_0) * step1_1 + i32(i0_0) * step1_0);
+        let v1_0 = in1[at1_0];
+        m = m + 1u;
         if (m >= size) { m = m - size; i1 = i1 + 1u; }
-        i1 = i1 + by_i1;
+        let i1_1 = i1;
+        let m_1 = m;
+        let i0_1 = p[members + member0 + m_1];
+        let at0_1 = u32(base0 + i32(i1_1) * step0_1 + i32(i0_1) * step0_0);
+        let v0_1 = in0[at0_1];
+        let at1_1 = u32(base1 + i32(i1_1) * step1_1 + i32(i0_1) * step1_0);
+        let v1_1 = in1[at1_1];
+        m = m + 1u;
+        if (m >= size) { m = m - size; i1 = i1 + 1u; }
+        let i1_2 = i1;
+        let m_2 = m;
+        let i0_2 = p[members + member0 + m_2];
+        let at0_2 = u32(base0 + i32(i1_2) * step0_1 + i32(i0_2) * step0_0);
+        let v0_2 = in0[at0_2];
+        let at1_2 = u32(base1 + i32(i1_2) * step1_1 + i32(i0_2) * step1_0);
+        let v1_2 = in1[at1_2];
+        m = m + 1u;
+        if (m >= size) { m = m - size; i1 = i1 + 1u; }
+        let i1_3 = i1;
+        let m_3 = m;
+        let i0_3 = p[members + member0 + m_3];
+        let at0_3 = u32(base0 + i32(i1_3) * step0_1 + i32(i0_3) * step0_0);
+        let v0_3 = in0[at0_3];
+        let at1_3 = u32(base1 + i32(i1_3) * step1_1 + i32(i0_3) * step1_0);
+        let v1_3 = in1[at1_3];
+        m = m + 1u;
+        if (m >= size) { m = m - size; i1 = i1 + 1u; }
+        {
+            let r0 = bitcast<f32>(v0_0);
+            let r1 = bitcast<f32>(v1_0);
+            let r2 = tw_opaque(r0) - tw_opaque(r1);
+            let x0 = r2;
+            let t0 = tw_pair_add_f32(vec2<f32>(s0_sum, s0_rest), x0);
+            s0_sum = t0.x;
+            s0_rest = t0.y;
+            s0_odd = s0_odd | select(1u, 0u, tw_is_finite(x0));
+            let place1 = i32(i0_0) * jump1_0 + i32(i1_0) * jump1_1 + i32(i2) * jump1_2;
+            let x1 = r2;
+            if (s1_has == 0u || ((tw_is_nan(x1) && !tw_is_nan(s1_value)) || (!tw_is_nan(s1_value) && x1 > s1_value)) || ((x1 == s1_value || (tw_is_nan(x1) && tw_is_nan(s1_value))) && place1 < s1_at)) {
+                s1_has = 1u;
+                s1_value = x1;
+                s1_at = place1;
+            }
+        }
+        {
+            let r0 = bitcast<f32>(v0_1);
+            let r1 = bitcast<f32>(v1_1);
+            let r2 = tw_opaque(r0) - tw_opaque(r1);
+            let x0 = r2;
+            let t0 = tw_pair_add_f32(vec2<f32>(s0_sum, s0_rest), x0);
+            s0_sum = t0.x;
+            s0_rest = t0.y;
+            s0_odd = s0_odd | select(1u, 0u, tw_is_finite(x0));
+            let place1 = i32(i0_1) * jump1_0 + i32(i1_1) * jump1_1 + i32(i2) * jump1_2;
+            let x1 = r2;
+            if (s1_has == 0u || ((tw_is_nan(x1) && !tw_is_nan(s1_value)) || (!tw_is_nan(s1_value) && x1 > s1_value)) || ((x1 == s1_value || (tw_is_nan(x1) && tw_is_nan(s1_value))) && place1 < s1_at)) {
+                s1_has = 1u;
+                s1_value = x1;
+                s1_at = place1;
+            }
+        }
+        {
+            let r0 = bitcast<f32>(v0_2);
+            let r1 = bitcast<f32>(v1_2);
+            let r2 = tw_opaque(r0) - tw_opaque(r1);
+            let x0 = r2;
+            let t0 = tw_pair_add_f32(vec2<f32>(s0_sum, s0_rest), x0);
+            s0_sum = t0.x;
+            s0_rest = t0.y;
+            s0_odd = s0_odd | select(1u, 0u, tw_is_finite(x0));
+            let place1 = i32(i0_2) * jump1_0 + i32(i1_2) * jump1_1 + i32(i2) * jump1_2;
+            let x1 = r2;
+            if (s1_has == 0u || ((tw_is_nan(x1) && !tw_is_nan(s1_value)) || (!tw_is_nan(s1_value) && x1 > s1_value)) || ((x1 == s1_value || (tw_is_nan(x1) && tw_is_nan(s1_value))) && place1 < s1_at)) {
+                s1_has = 1u;
+                s1_value = x1;
+                s1_at = place1;
+            }
+        }
+        {
+            let r0 = bitcast<f32>(v0_3);
+            let r1 = bitcast<f32>(v1_3);
+            let r2 = tw_opaque(r0) - tw_opaque(r1);
+            let x0 = r2;
+            let t0 = tw_pair_add_f32(vec2<f32>(s0_sum, s0_rest), x0);
+            s0_sum = t0.x;
+            s0_rest = t0.y;
+            s0_odd = s0_odd | select(1u, 0u, tw_is_finite(x0));
+            let place1 = i32(i0_3) * jump1_0 + i32(i1_3) * jump1_1 + i32(i2) * jump1_2;
+            let x1 = r2;
+            if (s1_has == 0u || ((tw_is_nan(x1) && !tw_is_nan(s1_value)) || (!tw_is_nan(s1_value) && x1 > s1_value)) || ((x1 == s1_value || (tw_is_nan(x1) && tw_is_nan(s1_value))) && place1 < s1_at)) {
+                s1_has = 1u;
+                s1_value = x1;
+                s1_at = place1;
+            }
+        }
     }
-    out0[0u * total + part] = bitcast<u32>(s0.x);
-    out0[1u * total + part] = bitcast<u32>(s0.y);
-    out0[2u * total + part] = s0_odd;
-    out1[0u * total + part] = select(0u, 1u, s1_has);
-    out1[1u * total + part] = bitcast<u32>(s1_at);
-    out1[2u * total + part] = bitcast<u32>(s1_value);
+    for (; k < end; k = k + 1u) {
+        let i1_0 = i1;
+        let m_0 = m;
+        let i0_0 = p[members + member0 + m_0];
+        let at0_0 = u32(base0 + i32(i1_0) * step0_1 + i32(i0_0) * step0_0);
+        let v0_0 = in0[at0_0];
+        let at1_0 = u32(base1 + i32(i1_0) * step1_1 + i32(i0_0) * step1_0);
+        let v1_0 = in1[at1_0];
+        m = m + 1u;
+        if (m >= size) { m = m - size; i1 = i1 + 1u; }
+        {
+            let r0 = bitcast<f32>(v0_0);
+            let r1 = bitcast<f32>(v1_0);
+            let r2 = tw_opaque(r0) - tw_opaque(r1);
+            let x0 = r2;
+            let t0 = tw_pair_add_f32(vec2<f32>(s0_sum, s0_rest), x0);
+            s0_sum = t0.x;
+            s0_rest = t0.y;
+            s0_odd = s0_odd | select(1u, 0u, tw_is_finite(x0));
+            let place1 = i32(i0_0) * jump1_0 + i32(i1_0) * jump1_1 + i32(i2) * jump1_2;
+            let x1 = r2;
+            if (s1_has == 0u || ((tw_is_nan(x1) && !tw_is_nan(s1_value)) || (!tw_is_nan(s1_value) && x1 > s1_value)) || ((x1 == s1_value || (tw_is_nan(x1) && tw_is_nan(s1_value))) && place1 < s1_at)) {
+                s1_has = 1u;
+                s1_value = x1;
+                s1_at = place1;
+            }
+        }
+    }
+    if (part < total) {
+        out0[0u * total + place] = bitcast<u32>(s0_sum);
+        out0[1u * total + place] = bitcast<u32>(s0_rest);
+        out0[2u * total + place] = s0_odd;
+        out1[0u * total + place] = s1_has;
+        out1[1u * total + place] = bitcast<u32>(s1_at);
+        out1[2u * total + place] = bitcast<u32>(s1_value);
+    }
 }

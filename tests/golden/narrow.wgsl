@@ -6,6 +6,7 @@
 // store %3
 // store %4
 // sum %4 [reduce]
+// in0 1 x 8 bytes, out0 1 x 8 bytes, out1 1 x 4 bytes
 
 const TW_EXP_0: f32 = 5e-1f;
 
@@ -118,11 +119,11 @@ fn tw_f16_store(x: f32) -> u32 {
 
 
 @group(0) @binding(0) var<storage, read> p: array<u32>;
-@group(0) @binding(1) var<storage, read> in0: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out0: array<u32>;
+@group(0) @binding(1) var<storage, read> in0: array<vec2<u32>>;
+@group(0) @binding(2) var<storage, read_write> out0: array<vec2<u32>>;
 @group(0) @binding(3) var<storage, read_write> out1: array<u32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -134,34 +135,55 @@ fn main(
     let n0 = p[2];
     let offset0 = bitcast<i32>(p[3]);
     let step0_0 = bitcast<i32>(p[4]);
-    let thread = (group.y * groups.x + group.x) * 64u + lane;
-    let first = thread * 4u;
-    if (first >= total) { return; }
-    var word0 = 0u;
-    var word1 = 0u;
-    var i0 = first;
-    for (var point = first; point < min(first + 4u, total); point = point + 1u) {
-        let at0 = u32(offset0 + i32(i0) * step0_0);
-        let r0 = bitcast<f32>((in0[at0 >> 1u] >> ((at0 & 1u) * 16u)) << 16u);
+    let thread = (group.y * groups.x + group.x) * 256u + lane;
+    let point = thread * 4u;
+    if (point >= total) { return; }
+    let i0 = point;
+    let v0 = in0[u32(offset0 + i32(i0)) >> 2u];
+    var q0: vec2<u32>;
+    var q1: u32;
+    {
+        let r0 = bitcast<f32>(v0.x << 16u);
         let r1 = r0;
         let r2 = tw_exp(r1);
         let r3 = tw_f16_round(tw_f16_round(r2));
         let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
-        word0 = word0 | ((tw_f16_store(r3)) << ((point & 1u) * 16u));
-        if ((point & 1u) == 1u || point + 1u == total) {
-            out0[point / 2u] = word0;
-            word0 = 0u;
-        }
-        word1 = word1 | ((r4) << ((point & 3u) * 8u));
-        if ((point & 3u) == 3u || point + 1u == total) {
-            out1[point / 4u] = word1;
-            word1 = 0u;
-        }
-        i0 = i0 + 1u;
+        q0.x = q0.x | (tw_f16_store(r3));
+        q1 = q1 | (r4);
     }
+    {
+        let r0 = bitcast<f32>((v0.x >> 16u) << 16u);
+        let r1 = r0;
+        let r2 = tw_exp(r1);
+        let r3 = tw_f16_round(tw_f16_round(r2));
+        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+        q0.x = q0.x | ((tw_f16_store(r3)) << 16u);
+        q1 = q1 | ((r4) << 8u);
+    }
+    {
+        let r0 = bitcast<f32>(v0.y << 16u);
+        let r1 = r0;
+        let r2 = tw_exp(r1);
+        let r3 = tw_f16_round(tw_f16_round(r2));
+        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+        q0.y = q0.y | (tw_f16_store(r3));
+        q1 = q1 | ((r4) << 16u);
+    }
+    {
+        let r0 = bitcast<f32>((v0.y >> 16u) << 16u);
+        let r1 = r0;
+        let r2 = tw_exp(r1);
+        let r3 = tw_f16_round(tw_f16_round(r2));
+        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+        q0.y = q0.y | ((tw_f16_store(r3)) << 16u);
+        q1 = q1 | ((r4) << 24u);
+    }
+    out0[point >> 2u] = q0;
+    out1[point >> 2u] = q1;
 }
 
 // ---- the next kernel ----
+// in0 9 x 4 bytes, out2 2 x 4 bytes
 
 var<private> tw_zero: u32;
 
@@ -187,8 +209,10 @@ fn tw_u32_from_f32(x: f32) -> u32 {
 @group(0) @binding(0) var<storage, read> p: array<u32>;
 @group(0) @binding(1) var<storage, read> in0: array<u32>;
 @group(0) @binding(2) var<storage, read_write> out2: array<u32>;
+var<workgroup> shared0: array<u32, 256>;
+var<workgroup> shared1: array<u32, 256>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -198,33 +222,156 @@ fn main(
     let zero = p[0];
     let total = p[1];
     let splits = p[2];
-    let interleave = p[3];
+    let team = p[3];
     let cells = p[4];
     let n0 = p[5];
     let offset0 = bitcast<i32>(p[6]);
     let step0_0 = bitcast<i32>(p[7]);
-    let thread = (group.y * groups.x + group.x) * 64u + lane;
-    if (thread >= total) { return; }
-    let cell = select(thread % cells, thread / splits, interleave == 1u);
-    let turn = select(thread / cells, thread % splits, interleave == 1u);
-    let part = turn * cells + cell;
+    let thread = (group.y * groups.x + group.x) * 256u + lane;
+    let part = thread / team;
+    let member = thread & (team - 1u);
+    let cell = (part / splits) % cells;
+    let turn = part % splits;
+    let place = turn * cells + cell;
     let count = n0;
     let share = (count + splits - 1u) / splits;
-    let begin = select(turn * share, turn, interleave == 1u);
-    let end = select(select(begin + share, count, begin + share > count), count, interleave == 1u);
-    let stride = select(1u, splits, interleave == 1u);
+    let begin = turn * share + member;
+    let end = select(min(turn * share + share, count), 0u, part >= total);
     let base0 = offset0;
-    var s0 = vec2<u32>(0u, 0u);
-    for (var k = begin; k < end; k = k + stride) {
-        let i0 = k;
-        let at0 = u32(base0 + i32(i0) * step0_0);
-        let r0 = bitcast<f32>((in0[at0 >> 1u] >> ((at0 & 1u) * 16u)) << 16u);
-        let r1 = r0;
-        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
-        let x0 = r4;
-        let low0 = s0.x + x0;
-        s0 = vec2<u32>(low0, s0.y + select(0u, 1u, low0 < s0.x));
+    var s0_low = 0u;
+    var s0_high = 0u;
+    var k = begin;
+    for (; k + 7u * team < end; k = k + 8u * team) {
+        let i0_0 = k;
+        let at0_0 = u32(base0 + i32(i0_0) * step0_0);
+        let v0_0 = in0[at0_0 >> 1u];
+        let i0_1 = k + 1u * team;
+        let at0_1 = u32(base0 + i32(i0_1) * step0_0);
+        let v0_1 = in0[at0_1 >> 1u];
+        let i0_2 = k + 2u * team;
+        let at0_2 = u32(base0 + i32(i0_2) * step0_0);
+        let v0_2 = in0[at0_2 >> 1u];
+        let i0_3 = k + 3u * team;
+        let at0_3 = u32(base0 + i32(i0_3) * step0_0);
+        let v0_3 = in0[at0_3 >> 1u];
+        let i0_4 = k + 4u * team;
+        let at0_4 = u32(base0 + i32(i0_4) * step0_0);
+        let v0_4 = in0[at0_4 >> 1u];
+        let i0_5 = k + 5u * team;
+        let at0_5 = u32(base0 + i32(i0_5) * step0_0);
+        let v0_5 = in0[at0_5 >> 1u];
+        let i0_6 = k + 6u * team;
+        let at0_6 = u32(base0 + i32(i0_6) * step0_0);
+        let v0_6 = in0[at0_6 >> 1u];
+        let i0_7 = k + 7u * team;
+        let at0_7 = u32(base0 + i32(i0_7) * step0_0);
+        let v0_7 = in0[at0_7 >> 1u];
+        {
+            let r0 = bitcast<f32>((v0_0 >> ((at0_0 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+        {
+            let r0 = bitcast<f32>((v0_1 >> ((at0_1 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+        {
+            let r0 = bitcast<f32>((v0_2 >> ((at0_2 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+        {
+            let r0 = bitcast<f32>((v0_3 >> ((at0_3 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+        {
+            let r0 = bitcast<f32>((v0_4 >> ((at0_4 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+        {
+            let r0 = bitcast<f32>((v0_5 >> ((at0_5 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+        {
+            let r0 = bitcast<f32>((v0_6 >> ((at0_6 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+        {
+            let r0 = bitcast<f32>((v0_7 >> ((at0_7 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
     }
-    out2[0u * total + part] = s0.x;
-    out2[1u * total + part] = s0.y;
+    for (; k < end; k = k + team) {
+        let i0_0 = k;
+        let at0_0 = u32(base0 + i32(i0_0) * step0_0);
+        let v0_0 = in0[at0_0 >> 1u];
+        {
+            let r0 = bitcast<f32>((v0_0 >> ((at0_0 & 1u) * 16u)) << 16u);
+            let r1 = r0;
+            let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+            let x0 = r4;
+            let low0 = s0_low + x0;
+            s0_high = s0_high + select(0u, 1u, low0 < s0_low);
+            s0_low = low0;
+        }
+    }
+    {
+        shared0[lane] = s0_low;
+        shared1[lane] = s0_high;
+        for (var half = team >> 1u; half > 0u; half = half >> 1u) {
+            workgroupBarrier();
+            if ((lane & (team - 1u)) < half) {
+                let more_low = shared0[lane + half];
+                let more_high = shared1[lane + half];
+                let s0_both = s0_low + more_low;
+                s0_high = s0_high + more_high + select(0u, 1u, s0_both < s0_low);
+                s0_low = s0_both;
+                shared0[lane] = s0_low;
+                shared1[lane] = s0_high;
+            }
+        }
+        workgroupBarrier();
+    }
+    if (part < total && member == 0u) {
+        out2[0u * total + place] = s0_low;
+        out2[1u * total + place] = s0_high;
+    }
 }

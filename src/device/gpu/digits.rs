@@ -43,16 +43,28 @@ pub(super) fn split(number: &str, declare: &str, prefix: &str, digits: &[Digit],
     text
 }
 
-/// Statements that count the digits on: by one, or by the digits of a step that was split with
-/// the prefix `by_`.
-pub(super) fn advance(digits: &[Digit], by_one: bool, pad: &str) -> String {
+/// How far digits are counted on.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    /// By that number, of which the innermost extent is a multiple.
+    Number(usize),
+    /// By the digits of a step that was split with the prefix `by_`.
+    Digits,
+}
+
+/// Statements that count the digits on.
+pub(super) fn advance(digits: &[Digit], by: By, pad: &str) -> String {
     let mut text = String::new();
     for (place, Digit { name, extent }) in digits.iter().enumerate().rev() {
         let innermost = place + 1 == digits.len();
-        if !by_one {
-            let _ = writeln!(text, "{pad}{name} = {name} + by_{name};");
-        } else if innermost {
-            let _ = writeln!(text, "{pad}{name} = {name} + 1u;");
+        match by {
+            By::Digits => {
+                let _ = writeln!(text, "{pad}{name} = {name} + by_{name};");
+            }
+            By::Number(number) if innermost => {
+                let _ = writeln!(text, "{pad}{name} = {name} + {number}u;");
+            }
+            By::Number(_) => {}
         }
         if place > 0 {
             let outer = &digits[place - 1].name;
@@ -73,7 +85,7 @@ mod tests {
     fn one_digit_needs_no_division() {
         let digits = [Digit::axis(3)];
         assert_eq!(split("k", "let", "", &digits, ""), "let i3 = k;\n");
-        assert_eq!(advance(&digits, true, ""), "i3 = i3 + 1u;\n");
+        assert_eq!(advance(&digits, By::Number(1), ""), "i3 = i3 + 1u;\n");
     }
 
     #[test]
@@ -84,7 +96,7 @@ mod tests {
             "var i1 = first % n1;\nlet above_i1 = first / n1;\nvar i0 = above_i1;\n"
         );
         assert_eq!(
-            advance(&digits, false, ""),
+            advance(&digits, By::Digits, ""),
             "i1 = i1 + by_i1;\nif (i1 >= n1) { i1 = i1 - n1; i0 = i0 + 1u; }\ni0 = i0 + by_i0;\n"
         );
     }

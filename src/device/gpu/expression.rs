@@ -104,22 +104,28 @@ impl<'a> Expression<'a> {
         self.program.insts.iter().enumerate().any(asks)
     }
 
-    /// The statements, which see the element offset of input `n` as `at{n}` and the index along
-    /// axis `a` as `index{a}`.
-    pub fn statements(&self, indent: &str) -> Result<String, String> {
+    /// How many instructions are computed.
+    pub fn len(&self) -> usize {
+        let computed = |reg: &usize| self.used[*reg] && self.same[*reg] == *reg;
+        (0..self.used.len()).filter(computed).count()
+    }
+
+    /// The statements, which see the index along axis `a` as `index{a}`; `load` gives the register
+    /// of an input.
+    pub fn statements(&self, indent: &str, load: &dyn Fn(usize) -> String) -> Result<String, String> {
         let mut text = String::new();
         for (reg, inst) in self.program.insts.iter().enumerate() {
             if self.used[reg] && self.same[reg] == reg {
-                let value = self.value(inst)?;
+                let value = self.value(inst, load)?;
                 let _ = writeln!(text, "{indent}let r{reg} = {value};");
             }
         }
         Ok(text)
     }
 
-    fn value(&self, inst: &Inst) -> Result<String, String> {
+    fn value(&self, inst: &Inst, load: &dyn Fn(usize) -> String) -> Result<String, String> {
         Ok(match &inst.action {
-            Action::Load(n) => load(*n, inst.dtype),
+            Action::Load(n) => load(*n),
             Action::Const(scalar) => constant(*scalar),
             Action::Index { axis } => format!("index{axis}"),
             Action::Cast => {
@@ -169,21 +175,41 @@ pub(super) fn word(dtype: DType) -> &'static str {
     }
 }
 
-/// The element of input `n` at offset `at{n}`.
-fn load(n: usize, dtype: DType) -> String {
-    let byte = format!("in{n}[at{n} >> 2u] >> ((at{n} & 3u) * 8u)");
-    let half = format!("in{n}[at{n} >> 1u] >> ((at{n} & 1u) * 16u)");
+/// The word of input `n` that holds the element at an offset.
+pub(super) fn fetched(n: usize, dtype: DType, at: &str) -> String {
+    match dtype.size() {
+        1 => format!("in{n}[{at} >> 2u]"),
+        2 => format!("in{n}[{at} >> 1u]"),
+        _ => format!("in{n}[{at}]"),
+    }
+}
+
+/// Where in that word the element begins, in bits; nothing where it is the whole word.
+pub(super) fn shift(dtype: DType, at: &str) -> Option<String> {
+    match dtype.size() {
+        1 => Some(format!("(({at} & 3u) * 8u)")),
+        2 => Some(format!("(({at} & 1u) * 16u)")),
+        _ => None,
+    }
+}
+
+/// The register of an element in a word.
+pub(super) fn loaded(dtype: DType, word: &str, shift: Option<&str>) -> String {
+    let low = match shift {
+        Some(shift) => format!("({word} >> {shift})"),
+        None => word.to_string(),
+    };
     match dtype {
-        DType::Bool => format!("(({byte}) & 0xffu) != 0u"),
-        DType::U8 => format!("({byte}) & 0xffu"),
-        DType::I8 => format!("bitcast<i32>(({byte}) << 24u) >> 24u"),
-        DType::U16 => format!("({half}) & 0xffffu"),
-        DType::I16 => format!("bitcast<i32>(({half}) << 16u) >> 16u"),
-        DType::F16 => format!("tw_f16_load(({half}) & 0xffffu)"),
-        DType::BF16 => format!("bitcast<f32>(({half}) << 16u)"),
-        DType::I32 => format!("bitcast<i32>(in{n}[at{n}])"),
-        DType::F32 => format!("bitcast<f32>(in{n}[at{n}])"),
-        DType::U32 | DType::I64 | DType::U64 | DType::F64 => format!("in{n}[at{n}]"),
+        DType::Bool => format!("({low} & 0xffu) != 0u"),
+        DType::U8 => format!("{low} & 0xffu"),
+        DType::I8 => format!("bitcast<i32>({low} << 24u) >> 24u"),
+        DType::U16 => format!("{low} & 0xffffu"),
+        DType::I16 => format!("bitcast<i32>({low} << 16u) >> 16u"),
+        DType::F16 => format!("tw_f16_load({low} & 0xffffu)"),
+        DType::BF16 => format!("bitcast<f32>({low} << 16u)"),
+        DType::I32 => format!("bitcast<i32>({low})"),
+        DType::F32 => format!("bitcast<f32>({low})"),
+        DType::U32 | DType::I64 | DType::U64 | DType::F64 => low,
     }
 }
 

@@ -1,11 +1,13 @@
 //! How a kernel feeds a reduction: the running numbers of one cell as WGSL.
 //!
-//! An invocation reduces its points in registers and writes a few *planes* per cell, which the
-//! host folds into the state. Float sums run in f64 where the adapter has it, else in pairs of
-//! f32 with exact errors. Variances are sums of differences from the first value that an invocation
-//! meets, so a mean far from zero costs no digits: what cancels in them is at most the number of
-//! points times the result, even when the first value is far from all others.
+//! An invocation reduces its points in registers and leaves a [`Cell`]. Float sums run in f64 where
+//! the adapter has it, else in pairs of f32 with exact errors; singles, of which f64 holds short sums
+//! almost exactly, are summed a few at a time before the error of a sum is kept. Variances are sums
+//! of differences from the first value that an invocation meets, so a mean far from zero costs no
+//! digits: what cancels in them is at most the number of points times the result, even when the
+//! first value is far from all others.
 
+use super::cell::{Cell, better, nan};
 use super::expression::Abilities;
 use crate::{DType, ReduceKind, Reduction};
 use tilewise_kernels::Kind;
@@ -29,7 +31,7 @@ pub(super) enum Scheme {
     MeanWide,
     /// Count, and `SumPair`.
     MeanPair,
-    /// Count, first value, sums of differences and of their squares, in f64.
+    /// Count, mean and squared differences from it, in f64.
     ShiftedWide,
     /// The same in pairs of f32; bit 0: a value was not finite, bit 1: a difference was not zero.
     ShiftedPair,
@@ -91,71 +93,68 @@ impl Scheme {
 pub(super) struct Feed {
     /// Declarations before the loop.
     pub declare: String,
+    /// Statements before the values of a step of the loop.
+    pub open: String,
     /// Statements for one value.
     pub body: String,
-    /// Expressions of the 32-bit planes.
-    pub words: Vec<String>,
-    /// Expressions of the 64-bit planes and their type.
-    pub wide: Option<(&'static str, Vec<String>)>,
+    /// Statements after the values of a step.
+    pub close: String,
+    /// Statements after the loop.
+    pub finish: String,
+    /// The name of the cell that is left.
+    pub cell: String,
 }
 
 /// Writes the feeding of reduction number `j` of the value in register `value`, whose index is
 /// `place{j}` where it is needed.
 pub(super) fn feed(scheme: Scheme, reduction: Reduction, dtype: DType, j: usize, value: &str) -> Feed {
-    let x = format!("x{j}");
-    let (register, taken) = match dtype {
-        DType::Bool => ("u32", format!("select(0u, 1u, {value})")),
-        _ => (dtype.info().wgsl, value.to_string()),
-    };
-    let nan = |v: &str| match (dtype.is_float(), dtype) {
-        (false, _) => "false".to_string(),
-        (true, DType::F64) => format!("tw_is_nan_f64({v})"),
-        (true, _) => format!("tw_is_nan({v})"),
+    let (x, s) = (format!("x{j}"), format!("s{j}"));
+    let cell = Cell::new(scheme, reduction, dtype);
+    let taken = match dtype {
+        DType::Bool => format!("select(0u, 1u, {value})"),
+        _ => value.to_string(),
     };
     let real = format!("f64({x})");
-    let s = |field: &str| format!("s{j}{field}");
-    let lines = |list: &[String]| list.join("\n");
-    let (declare, update, words, wide): (Vec<String>, Vec<String>, Vec<String>, Vec<String>) = match scheme {
+    let finite = format!("{s}_odd = {s}_odd | select(1u, 0u, tw_is_finite({x}));");
+    let counted = format!("{s}_count = {s}_count + 1u;");
+    let mut feed = Feed {
+        declare: cell.fresh(&s),
+        open: String::new(),
+        body: String::new(),
+        close: String::new(),
+        finish: String::new(),
+        cell: s.clone(),
+    };
+    let update: Vec<String> = match scheme {
         Scheme::SumWide | Scheme::MeanWide => {
-            let mut out = (
-                vec![
-                    format!("var {} = 0.0lf;", s("")),
-                    format!("var {} = 0.0lf;", s("_rest")),
-                ],
-                vec![
-                    format!("let t{j} = tw_wide_two_sum({}, {real});", s("")),
-                    format!("{} = t{j}.sum;", s("")),
-                    format!("{0} = {0} + t{j}.rest;", s("_rest")),
-                ],
-                vec![],
-                vec![s(""), s("_rest")],
-            );
+            let add = |value: &str| {
+                format!(
+                    "let t{j} = tw_wide_two_sum({s}_sum, {value});\n{s}_sum = t{j}.sum;\n\
+                     {s}_rest = {s}_rest + t{j}.rest;"
+                )
+            };
+            let mut update = if dtype.size() == 8 {
+                vec![add(&real)]
+            } else {
+                feed.open = format!("var q{j} = 0.0lf;");
+                feed.close = add(&format!("q{j}"));
+                vec![format!("q{j} = q{j} + {real};")]
+            };
             if scheme == Scheme::MeanWide {
-                count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
+                update.push(counted);
             }
-            out
+            update
         }
         Scheme::SumPair | Scheme::MeanPair => {
-            let mut out = (
-                vec![
-                    format!("var {} = vec2<f32>(0.0f, 0.0f);", s("")),
-                    format!("var {} = 0u;", s("_odd")),
-                ],
-                vec![
-                    format!("{0} = tw_pair_add_f32({0}, {x});", s("")),
-                    format!("{0} = {0} | select(1u, 0u, tw_is_finite({x}));", s("_odd")),
-                ],
-                vec![
-                    format!("bitcast<u32>({}.x)", s("")),
-                    format!("bitcast<u32>({}.y)", s("")),
-                    s("_odd"),
-                ],
-                vec![],
-            );
+            let mut update = vec![
+                format!("let t{j} = tw_pair_add_f32(vec2<f32>({s}_sum, {s}_rest), {x});"),
+                format!("{s}_sum = t{j}.x;\n{s}_rest = t{j}.y;"),
+                finite,
+            ];
             if scheme == Scheme::MeanPair {
-                count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
+                update.push(counted);
             }
-            out
+            update
         }
         Scheme::SumCarry => {
             let (bits, borrow) = match dtype.kind() {
@@ -165,176 +164,100 @@ pub(super) fn feed(scheme: Scheme, reduction: Reduction, dtype: DType, j: usize,
                 ),
                 _ => (x.clone(), String::new()),
             };
-            (
-                vec![format!("var {} = vec2<u32>(0u, 0u);", s(""))],
-                vec![
-                    format!("let low{j} = {}.x + {bits};", s("")),
-                    format!(
-                        "{0} = vec2<u32>(low{j}, {0}.y + select(0u, 1u, low{j} < {0}.x){borrow});",
-                        s("")
-                    ),
-                ],
-                vec![format!("{}.x", s("")), format!("{}.y", s(""))],
-                vec![],
-            )
+            vec![
+                format!("let low{j} = {s}_low + {bits};"),
+                format!("{s}_high = {s}_high + select(0u, 1u, low{j} < {s}_low){borrow};"),
+                format!("{s}_low = low{j};"),
+            ]
         }
         Scheme::SumLong | Scheme::ProdLong => {
-            let (start, sign) = match scheme {
-                Scheme::SumLong => ("0lu", "+"),
-                _ => ("1lu", "*"),
+            let (field, sign) = match scheme {
+                Scheme::SumLong => ("sum", "+"),
+                _ => ("product", "*"),
             };
             let long = match dtype.kind() {
                 Kind::Signed => format!("bitcast<u64>(i64({x}))"),
                 _ => format!("u64({x})"),
             };
-            (
-                vec![format!("var {} = {start};", s(""))],
-                vec![format!("{0} = {0} {sign} {long};", s(""))],
-                vec![],
-                vec![s("")],
-            )
+            vec![format!("{s}_{field} = {s}_{field} {sign} {long};")]
         }
-        Scheme::ProdWide => (
-            vec![format!("var {} = 1.0lf;", s(""))],
-            vec![format!("{0} = {0} * {real};", s(""))],
-            vec![],
-            vec![s("")],
-        ),
+        Scheme::ProdWide => vec![format!("{s}_product = {s}_product * {real};")],
         Scheme::ShiftedWide => {
-            let mut out = (
-                vec![
-                    format!("var {} = 0.0lf;", s("_first")),
-                    format!("var {} = 0.0lf;", s("_sum")),
-                    format!("var {} = 0.0lf;", s("_squares")),
-                ],
-                vec![
-                    format!("if ({} == 0u) {{ {} = {real}; }}", s("_n"), s("_first")),
-                    format!("let d{j} = {real} - {};", s("_first")),
-                    format!("{0} = {0} + d{j};", s("_sum")),
-                    format!("{0} = {0} + d{j} * d{j};", s("_squares")),
-                ],
-                vec![],
-                vec![s("_first"), s("_sum"), s("_squares")],
+            feed.declare = format!(
+                "var {s}_count = 0u;\nvar {s}_first = 0.0lf;\nvar {s}_sum = 0.0lf;\nvar {s}_squares = 0.0lf;"
             );
-            count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
-            out
+            feed.finish =
+                format!("let m{j} = tw_wide_moments({s}_count, {s}_first, {s}_sum, {s}_squares);\n");
+            feed.cell = format!("c{j}");
+            let fields = |field: &str| format!("m{j}.{field}");
+            feed.finish += &cell.declare(&feed.cell, "var", |field| fields(field.name));
+            vec![
+                format!("if ({s}_count == 0u) {{\n{s}_first = {real};\n}}"),
+                format!("let d{j} = {real} - {s}_first;"),
+                format!("{s}_sum = {s}_sum + d{j};"),
+                format!("{s}_squares = {s}_squares + d{j} * d{j};"),
+                counted,
+            ]
         }
         Scheme::ShiftedPair => {
-            let mut out = (
-                vec![
-                    format!("var {} = 0.0f;", s("_first")),
-                    format!("var {} = vec2<f32>(0.0f, 0.0f);", s("_sum")),
-                    format!("var {} = vec2<f32>(0.0f, 0.0f);", s("_squares")),
-                    format!("var {} = 0u;", s("_odd")),
-                ],
-                vec![
-                    format!("if ({} == 0u) {{ {} = {x}; }}", s("_n"), s("_first")),
-                    format!("let d{j} = tw_two_sum({x}, tw_negate({}));", s("_first")),
-                    format!("{0} = tw_pair_add({0}, d{j});", s("_sum")),
-                    format!("let q{j} = tw_two_prod(d{j}.x, d{j}.x);"),
-                    format!(
-                        "{0} = tw_pair_add({0}, vec2<f32>(q{j}.x, q{j}.y + 2.0f * d{j}.x * d{j}.y));",
-                        s("_squares")
-                    ),
-                    format!(
-                        "{0} = {0} | select(1u, 0u, tw_is_finite({x})) | select(2u, 0u, tw_is_zero(d{j}.x));",
-                        s("_odd")
-                    ),
-                ],
-                ["_first", "_sum.x", "_sum.y", "_squares.x", "_squares.y"]
-                    .iter()
-                    .map(|field| format!("bitcast<u32>({})", s(field)))
-                    .chain([s("_odd")])
-                    .collect(),
-                vec![],
+            feed.declare = format!(
+                "var {s}_count = 0u;\nvar {s}_first = 0.0f;\nvar {s}_sum = vec2<f32>(0.0f, 0.0f);\n\
+                 var {s}_squares = vec2<f32>(0.0f, 0.0f);\nvar {s}_odd = 0u;"
             );
-            count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
-            out
+            feed.finish =
+                format!("let m{j} = tw_pair_moments({s}_count, {s}_first, {s}_sum, {s}_squares, {s}_odd);\n");
+            feed.cell = format!("c{j}");
+            let fields = |field: &str| match field {
+                "mean" => format!("m{j}.mean.x"),
+                "rest" => format!("m{j}.mean.y"),
+                "squares" => format!("m{j}.squares.x"),
+                "squares_rest" => format!("m{j}.squares.y"),
+                _ => format!("m{j}.{field}"),
+            };
+            feed.finish += &cell.declare(&feed.cell, "var", |field| fields(field.name));
+            vec![
+                format!("if ({s}_count == 0u) {{\n{s}_first = {x};\n}}"),
+                format!("let d{j} = tw_two_sum({x}, tw_negate({s}_first));"),
+                format!("{s}_sum = tw_pair_add({s}_sum, d{j});"),
+                format!("let p{j} = tw_two_prod(d{j}.x, d{j}.x);"),
+                format!(
+                    "{s}_squares = tw_pair_add({s}_squares, vec2<f32>(p{j}.x, p{j}.y + 2.0f * d{j}.x * d{j}.y));"
+                ),
+                finite,
+                format!("{s}_odd = {s}_odd | select(2u, 0u, tw_is_zero(d{j}.x));"),
+                counted,
+            ]
         }
-        Scheme::Count => {
-            let mut out = (vec![], vec![], vec![], vec![]);
-            count(&mut out.0, &mut out.1, &mut out.2, &s("_n"));
-            out
-        }
+        Scheme::Count => vec![counted],
         Scheme::Flag => {
             let truth = match dtype {
                 DType::F64 => format!("!tw_is_zero_f64({x})"),
                 _ if dtype.is_float() => format!("!tw_is_zero({x})"),
-                _ => format!("{x} != {register}(0)"),
+                _ => format!("{x} != {}(0)", super::cell::register(dtype)),
             };
-            let (start, join) = match reduction.kind {
-                ReduceKind::Any => ("false", "||"),
-                _ => ("true", "&&"),
+            let join = match reduction.kind {
+                ReduceKind::Any => "|",
+                _ => "&",
             };
-            (
-                vec![format!("var {} = {start};", s(""))],
-                vec![format!("{0} = {0} {join} ({truth});", s(""))],
-                vec![format!("select(0u, 1u, {})", s(""))],
-                vec![],
-            )
+            vec![format!("{s}_flag = {s}_flag {join} select(0u, 1u, {truth});")]
         }
         Scheme::Extreme | Scheme::Indexed => {
-            let (v, has, at) = (s("_value"), s("_has"), s("_at"));
-            let sign = match reduction.kind {
-                ReduceKind::Min | ReduceKind::ArgMin | ReduceKind::First => "<",
-                _ => ">",
+            let (place, at, value) = (format!("place{j}"), format!("{s}_at"), format!("{s}_value"));
+            let better = better(reduction.kind, dtype, [&x, &place], [&value, &at]);
+            let place = match scheme {
+                Scheme::Indexed => format!("\n{at} = {place};"),
+                _ => String::new(),
             };
-            let beats = format!(
-                "({} && !{}) || (!{} && {x} {sign} {v})",
-                nan(&x),
-                nan(&v),
-                nan(&v)
-            );
-            let equal = format!("{x} == {v} || ({} && {})", nan(&x), nan(&v));
-            let better = match reduction.kind {
-                ReduceKind::First | ReduceKind::Last => format!("place{j} {sign} {at}"),
-                ReduceKind::Min | ReduceKind::Max => beats,
-                _ => format!("({beats}) || (({equal}) && place{j} < {at})"),
-            };
-            let mut declare = vec![format!("var {v} = {register}(0);"), format!("var {has} = false;")];
-            let mut assign = format!("{v} = {x}; {has} = true;");
-            let mut words = vec![format!("select(0u, 1u, {has})")];
-            if scheme == Scheme::Indexed {
-                declare.push(format!("var {at} = 0i;"));
-                assign.push_str(&format!(" {at} = place{j};"));
-                words.push(format!("bitcast<u32>({at})"));
-            }
-            let mut wide = vec![];
-            match dtype.size() {
-                8 => wide.push(v.clone()),
-                _ if register == "u32" => words.push(v.clone()),
-                _ => words.push(format!("bitcast<u32>({v})")),
-            }
-            (
-                declare,
-                vec![format!("if (!{has} || {better}) {{ {assign} }}")],
-                words,
-                wide,
-            )
+            vec![format!(
+                "if ({s}_has == 0u || {better}) {{\n{s}_has = 1u;\n{value} = {x};{place}\n}}"
+            )]
         }
     };
-    let update = lines(&update);
-    let body = if reduction.skipna && dtype.is_float() && scheme != Scheme::Flag {
-        format!("let {x} = {taken};\nif (!{}) {{\n{update}\n}}", nan(&x))
+    let update = update.join("\n");
+    feed.body = if reduction.skipna && dtype.is_float() && scheme != Scheme::Flag {
+        format!("let {x} = {taken};\nif (!{}) {{\n{update}\n}}", nan(dtype, &x))
     } else {
         format!("let {x} = {taken};\n{update}")
     };
-    let wide_type = match scheme {
-        Scheme::SumLong | Scheme::ProdLong => "u64",
-        Scheme::Extreme | Scheme::Indexed => dtype.info().wgsl,
-        _ => "f64",
-    };
-    Feed {
-        declare: lines(&declare),
-        body,
-        words,
-        wide: (!wide.is_empty()).then_some((wide_type, wide)),
-    }
-}
-
-/// Adds a count of the values fed, as the last 32-bit plane.
-fn count(declare: &mut Vec<String>, update: &mut Vec<String>, words: &mut Vec<String>, name: &str) {
-    declare.push(format!("var {name} = 0u;"));
-    update.push(format!("{name} = {name} + 1u;"));
-    words.push(name.to_string());
+    feed
 }

@@ -1,8 +1,7 @@
-//! From the planes that a kernel wrote to the state of a reduction.
+//! From the planes that kernels left to the state of a reduction.
 //!
-//! A kernel leaves `splits` partial results per cell, split by split. They become a state of that
-//! many cells, which is halved and merged with itself until one cell each is left: a fixed tree,
-//! so the same block gives the same bits every time.
+//! Kernels merge all parts of a cell, so what comes to the host is one cell per output element, with
+//! the fields of [`super::cell::Cell`].
 
 use super::feed::Scheme;
 use crate::{DType, Reduction};
@@ -10,34 +9,34 @@ use bytemuck::pod_read_unaligned;
 use tilewise_kernels::reduce::State;
 use tilewise_kernels::reduce::{Canonical, Cells, Tagged};
 
-/// The planes of one reduction, as bytes: plane after plane, each with one word per part.
+/// The planes of one reduction, as bytes: plane after plane, each with one word per cell.
 #[derive(Clone, Copy)]
 pub(super) struct Planes<'a> {
     /// 32-bit planes.
     pub words: &'a [u8],
     /// 64-bit planes.
     pub wide: &'a [u8],
-    /// Number of parts: cells times splits.
-    pub parts: usize,
+    /// Number of cells.
+    pub cells: usize,
 }
 
 impl Planes<'_> {
-    fn u32(&self, plane: usize, part: usize) -> u32 {
-        let at = 4 * (plane * self.parts + part);
+    fn u32(&self, plane: usize, cell: usize) -> u32 {
+        let at = 4 * (plane * self.cells + cell);
         pod_read_unaligned(&self.words[at..at + 4])
     }
 
-    fn f32(&self, plane: usize, part: usize) -> f32 {
-        f32::from_bits(self.u32(plane, part))
+    fn f32(&self, plane: usize, cell: usize) -> f32 {
+        f32::from_bits(self.u32(plane, cell))
     }
 
-    fn u64(&self, plane: usize, part: usize) -> u64 {
-        let at = 8 * (plane * self.parts + part);
+    fn u64(&self, plane: usize, cell: usize) -> u64 {
+        let at = 8 * (plane * self.cells + cell);
         pod_read_unaligned(&self.wide[at..at + 8])
     }
 
-    fn f64(&self, plane: usize, part: usize) -> f64 {
-        f64::from_bits(self.u64(plane, part))
+    fn f64(&self, plane: usize, cell: usize) -> f64 {
+        f64::from_bits(self.u64(plane, cell))
     }
 }
 
@@ -45,7 +44,7 @@ impl Planes<'_> {
 /// the end of the exponent range.
 const FAINTEST: f32 = 1e-24;
 
-/// The state of `planes.parts / splits` cells; `base` is added to element indices.
+/// The state that they are; `base` is added to element indices.
 ///
 /// # Errors
 /// When a pair of f32 ran over or under its range: such a block is for the CPU.
@@ -54,22 +53,10 @@ pub(super) fn fold(
     reduction: Reduction,
     dtype: DType,
     planes: Planes<'_>,
-    splits: usize,
     base: i64,
 ) -> Result<State, String> {
-    let mut state = State::new(reduction, dtype, planes.parts)?;
+    let mut state = State::new(reduction, dtype, planes.cells)?;
     fill(&mut state, scheme, dtype, planes, base)?;
-    let mut splits = splits;
-    while splits > 1 {
-        let half = state.len() / 2;
-        let mut first = State::new(reduction, dtype, half)?;
-        let mut second = State::new(reduction, dtype, half)?;
-        copy_cells(&mut first, &state, std::iter::once((0, 0, half)));
-        copy_cells(&mut second, &state, std::iter::once((0, half, half)));
-        first.merge(&second);
-        state = first;
-        splits /= 2;
-    }
     Ok(state)
 }
 
@@ -82,77 +69,70 @@ fn fill(
     base: i64,
 ) -> Result<(), String> {
     let overflow = || Err("a sum left the range of f32 pairs; it needs the cpu".to_string());
-    let pair = |plane: usize, odd: usize, part: usize| {
-        let (high, low) = (planes.f32(plane, part), planes.f32(plane + 1, part));
-        let lost = !high.is_finite() && planes.u32(odd, part) & 1 == 0;
+    let pair = |plane: usize, odd: usize, cell: usize| {
+        let (high, low) = (planes.f32(plane, cell), planes.f32(plane + 1, cell));
+        let lost = !high.is_finite() && planes.u32(odd, cell) & 1 == 0;
         (!lost).then_some((f64::from(high), f64::from(low)))
     };
-    let parts = planes.parts;
+    let cells = planes.cells;
     match state.cells_mut() {
         Cells::Wrapping(value) => {
-            for (part, value) in value.iter_mut().enumerate() {
+            for (cell, value) in value.iter_mut().enumerate() {
                 *value = match scheme {
                     Scheme::SumCarry => {
-                        u64::from(planes.u32(0, part)) | (u64::from(planes.u32(1, part)) << 32)
+                        u64::from(planes.u32(0, cell)) | (u64::from(planes.u32(1, cell)) << 32)
                     }
-                    _ => planes.u64(0, part),
+                    _ => planes.u64(0, cell),
                 };
             }
         }
         Cells::Sum(sums) => {
-            for part in 0..parts {
+            for cell in 0..cells {
                 let sum = match scheme {
-                    Scheme::SumPair => pair(0, 2, part),
-                    _ => Some((planes.f64(0, part), planes.f64(1, part))),
+                    Scheme::SumPair => pair(0, 2, cell),
+                    _ => Some((planes.f64(0, cell), planes.f64(1, cell))),
                 };
                 let Some(sum) = sum else { return overflow() };
-                (sums.sum[part], sums.error[part]) = sum;
+                (sums.sum[cell], sums.error[cell]) = sum;
             }
         }
         Cells::Prod(value) => {
-            for (part, value) in value.iter_mut().enumerate() {
-                *value = planes.f64(0, part);
+            for (cell, value) in value.iter_mut().enumerate() {
+                *value = planes.f64(0, cell);
             }
         }
         Cells::Mean(means) => {
-            for part in 0..parts {
+            for cell in 0..cells {
                 let (sum, count) = match scheme {
-                    Scheme::MeanPair => (pair(0, 2, part), planes.u32(3, part)),
+                    Scheme::MeanPair => (pair(0, 2, cell), planes.u32(3, cell)),
                     _ => (
-                        Some((planes.f64(0, part), planes.f64(1, part))),
-                        planes.u32(0, part),
+                        Some((planes.f64(0, cell), planes.f64(1, cell))),
+                        planes.u32(0, cell),
                     ),
                 };
                 let Some(sum) = sum else { return overflow() };
-                (means.sums.sum[part], means.sums.error[part]) = sum;
-                means.count[part] = f64::from(count);
+                (means.sums.sum[cell], means.sums.error[cell]) = sum;
+                means.count[cell] = f64::from(count);
             }
         }
         Cells::Moments(moments) => {
-            for part in 0..parts {
-                let (count, mean, squares) = match scheme {
-                    Scheme::ShiftedWide => {
-                        let first = planes.f64(0, part);
-                        let sums = (planes.f64(1, part), planes.f64(2, part));
-                        shifted(planes.u32(0, part), first, sums.0, sums.1)
-                    }
+            for cell in 0..cells {
+                let [mean, rest, squares] = match scheme {
+                    Scheme::ShiftedWide => [0, 1, 2].map(|plane| planes.f64(plane, cell)),
                     _ => {
-                        let first = f64::from(planes.f32(0, part));
-                        let (sum, squares) = (pair(1, 5, part), pair(3, 5, part));
-                        let (Some(sum), Some(squares)) = (sum, squares) else {
+                        let (Some(mean), Some(squares)) = (pair(1, 5, cell), pair(3, 5, cell)) else {
                             return overflow();
                         };
-                        let faint = squares.0 < f64::from(FAINTEST) && planes.u32(5, part) & 2 != 0;
-                        if faint {
+                        if squares.0 < f64::from(FAINTEST) && planes.u32(5, cell) & 2 != 0 {
                             return Err("squares below the range of f32 pairs; they need the cpu".into());
                         }
-                        let total = |pair: (f64, f64)| pair.0 + pair.1;
-                        shifted(planes.u32(6, part), first, total(sum), total(squares))
+                        [mean.0 + mean.1, 0.0, squares.0 + squares.1]
                     }
                 };
-                moments.count[part] = f64::from(count);
-                moments.mean[part] = mean;
-                moments.squares[part] = squares;
+                moments.count[cell] = f64::from(planes.u32(0, cell));
+                moments.mean[cell] = mean;
+                moments.rest[cell] = rest;
+                moments.squares[cell] = squares;
             }
         }
         Cells::Extreme(Canonical::I64(cells)) => {
@@ -164,7 +144,7 @@ fn fill(
         Cells::Extreme(Canonical::F32(cells)) => tagged(cells, planes, 1, |_| 1, |p, at| p.f32(at.0, at.1)),
         Cells::Extreme(Canonical::F64(cells)) => tagged(cells, planes, 1, |_| 1, |p, at| p.f64(0, at.1)),
         Cells::Indexed(cells) => {
-            let index = |part: usize| base + i64::from(planes.u32(1, part) as i32);
+            let index = |cell: usize| base + i64::from(planes.u32(1, cell) as i32);
             match cells {
                 Canonical::I64(cells) => tagged(cells, planes, 2, index, |p, at| signed(dtype, p, at)),
                 Canonical::U64(cells) => tagged(cells, planes, 2, index, |p, at| unsigned(dtype, p, at)),
@@ -173,27 +153,17 @@ fn fill(
             }
         }
         Cells::Truth(value) => {
-            for (part, value) in value.iter_mut().enumerate() {
-                *value = planes.u32(0, part) as u8;
+            for (cell, value) in value.iter_mut().enumerate() {
+                *value = planes.u32(0, cell) as u8;
             }
         }
         Cells::Count(count) => {
-            for (part, count) in count.iter_mut().enumerate() {
-                *count = u64::from(planes.u32(0, part));
+            for (cell, count) in count.iter_mut().enumerate() {
+                *count = u64::from(planes.u32(0, cell));
             }
         }
     }
     Ok(())
-}
-
-/// Count, mean and squared differences from the mean, of sums of differences from `first`.
-fn shifted(count: u32, first: f64, sum: f64, squares: f64) -> (u32, f64, f64) {
-    if count == 0 {
-        return (0, 0.0, 0.0);
-    }
-    let n = f64::from(count);
-    let rest = squares - sum * (sum / n);
-    (count, first + sum / n, if rest < 0.0 { 0.0 } else { rest })
 }
 
 /// Fills cells that hold a value: those whose first plane says so.
@@ -204,26 +174,26 @@ fn tagged<K, T>(
     tag: impl Fn(usize) -> T,
     value: impl Fn(&Planes<'_>, (usize, usize)) -> K,
 ) {
-    for part in 0..planes.parts {
-        if planes.u32(0, part) != 0 {
-            cells.value[part] = value(&planes, (plane, part));
-            cells.tag[part] = tag(part);
+    for cell in 0..planes.cells {
+        if planes.u32(0, cell) != 0 {
+            cells.value[cell] = value(&planes, (plane, cell));
+            cells.tag[cell] = tag(cell);
         }
     }
 }
 
-fn signed(dtype: DType, planes: &Planes<'_>, (plane, part): (usize, usize)) -> i64 {
+fn signed(dtype: DType, planes: &Planes<'_>, (plane, cell): (usize, usize)) -> i64 {
     match dtype {
-        DType::I64 => planes.u64(0, part) as i64,
-        DType::Bool => i64::from(planes.u32(plane, part)),
-        _ => i64::from(planes.u32(plane, part) as i32),
+        DType::I64 => planes.u64(0, cell) as i64,
+        DType::Bool => i64::from(planes.u32(plane, cell)),
+        _ => i64::from(planes.u32(plane, cell) as i32),
     }
 }
 
-fn unsigned(dtype: DType, planes: &Planes<'_>, (plane, part): (usize, usize)) -> u64 {
+fn unsigned(dtype: DType, planes: &Planes<'_>, (plane, cell): (usize, usize)) -> u64 {
     match dtype {
-        DType::U64 => planes.u64(0, part),
-        _ => u64::from(planes.u32(plane, part)),
+        DType::U64 => planes.u64(0, cell),
+        _ => u64::from(planes.u32(plane, cell)),
     }
 }
 

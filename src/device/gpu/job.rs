@@ -1,10 +1,11 @@
 //! One piece of a task made ready: which kernels, how many invocations, and what is uploaded.
 
+use super::cell::Cell;
 use super::feed::Scheme;
-use super::kernel::{Kernel, Param};
+use super::kernel::{Kernel, Param, Style};
 use super::piece::{Upload, uploads};
 use super::run::Placed;
-use super::walk::{Dim, Shape, shape_of, walk};
+use super::walk::{Dim, Shape, cells_of, shape_of, walk};
 use crate::device::Task;
 use crate::geometry::{Access, AxisStep, Region};
 use crate::plan::program::{AxisRole, Output, Program};
@@ -52,13 +53,16 @@ pub(super) struct Dispatch {
     pub bundle: Bundle,
     pub dims: Vec<Dim>,
     pub shape: Shape,
-    /// Points, or for reductions cells times splits.
+    /// What the cells of each output are, for reductions.
+    pub kinds: Vec<Cell>,
+    /// Points, or for reductions parts: cells times splits.
     pub total: usize,
     /// Output elements of a reduction.
     pub cells: usize,
-    /// Invocations per cell, a power of two.
+    /// Parts into which the points of a cell are cut, a power of two.
     pub splits: usize,
-    interleave: bool,
+    /// Invocations that share a part, a power of two.
+    pub team: usize,
     /// Starts and members of the groups.
     groups: Option<(Vec<u32>, Vec<u32>)>,
 }
@@ -73,18 +77,22 @@ pub(super) struct Job {
     pub dispatches: Vec<Dispatch>,
 }
 
-/// Most bytes that a part of a reduction takes in one buffer.
-const BYTES_PER_PART: u64 = 32;
+/// Points that an invocation of a reduction should have, or more invocations cost more than they
+/// bring.
+const WORTHWHILE: usize = 16;
+
+/// Invocations of a team that read together what memory moves at once.
+const SECTOR: usize = 8;
 
 impl Job {
-    /// For a box of the task's block; `parallel` is how many invocations keep the device busy.
-    pub fn new(placed: &Placed<'_>, part: &Region, parallel: usize, schemes: &[Option<Scheme>]) -> Job {
+    /// For a box of the task's block.
+    pub fn new(placed: &Placed<'_>, part: &Region, style: Style, schemes: &[Option<Scheme>]) -> Job {
         let task = placed.task;
         let (uploads, inputs) = uploads(placed, part);
         let accesses: Vec<Access> = inputs.iter().map(|(_, access)| access.clone()).collect();
         let dispatches = bundles(task.program)
             .into_iter()
-            .map(|bundle| Dispatch::new(task, part, &accesses, bundle, parallel, schemes))
+            .map(|bundle| Dispatch::new(task, part, &accesses, bundle, style, schemes))
             .collect();
         Job {
             part: part.clone(),
@@ -94,16 +102,27 @@ impl Job {
         }
     }
 
-    /// A bound on the bytes of each buffer that is written.
+    /// Bytes of each buffer that is written.
     pub fn written(&self, program: &Program) -> Vec<u64> {
         let mut sizes: Vec<u64> = Vec::new();
         for dispatch in &self.dispatches {
-            for &output in &dispatch.bundle.outputs {
-                if dispatch.bundle.reduces {
-                    sizes.push(dispatch.total as u64 * BYTES_PER_PART);
-                } else {
-                    let dtype = program.insts[program.outputs[output].value()].dtype;
-                    sizes.push((self.part.len() * dtype.size()) as u64);
+            for &output in dispatch
+                .bundle
+                .outputs
+                .iter()
+                .filter(|_| !dispatch.bundle.reduces)
+            {
+                let dtype = program.insts[program.outputs[output].value()].dtype;
+                sizes.push((self.part.len() * dtype.size()) as u64);
+            }
+            for cell in &dispatch.kinds {
+                let planes = [4 * cell.words(), 8 * cell.wide()];
+                let planes = planes.into_iter().filter(|&bytes| bytes > 0);
+                for bytes in planes {
+                    sizes.push((dispatch.total * bytes) as u64);
+                    if dispatch.splits > 1 {
+                        sizes.push((dispatch.cells * bytes) as u64);
+                    }
                 }
             }
         }
@@ -131,17 +150,21 @@ impl Dispatch {
         part: &Region,
         accesses: &[Access],
         bundle: Bundle,
-        parallel: usize,
+        style: Style,
         schemes: &[Option<Scheme>],
     ) -> Dispatch {
         let dims = walk(task.program, &bundle.outputs, &part.shape, accesses);
-        let shape = shape_of(task.program, &dims);
+        let offsets: Vec<isize> = accesses.iter().map(|access| access.offset).collect();
+        let mut shape = shape_of(task.program, &dims, &offsets, !bundle.reduces);
+        let cells = cells_of(&dims);
+        shape.teams &= style.coalesce || cells < style.parallel;
         let mut this = Dispatch {
             total: part.len(),
-            cells: 1,
+            cells,
             splits: 1,
-            interleave: false,
+            team: 1,
             groups: None,
+            kinds: kinds(task.program, &bundle, schemes),
             bundle,
             dims,
             shape,
@@ -149,13 +172,12 @@ impl Dispatch {
         if !this.bundle.reduces {
             return this;
         }
-        let (mut cells, mut points) = (1, 1);
+        let mut points = 1;
         for dim in &this.dims {
             match dim.role {
-                AxisRole::Keep => cells *= dim.extent,
+                AxisRole::Keep => {}
                 AxisRole::Reduce => points *= dim.extent,
                 AxisRole::Group { groups } => {
-                    cells *= groups;
                     let (start, extent) = (part.start[dim.axis], dim.extent);
                     let labels = task.labels.map_or(&[][..], |l| &l[start..start + extent]);
                     let lists = members(labels, groups);
@@ -173,15 +195,22 @@ impl Dispatch {
             .map(Scheme::longest)
             .min()
             .unwrap_or(usize::MAX);
+        let workgroup = style.workgroup as usize;
+        while this.shape.teams && this.team < workgroup && points >= 2 * this.team {
+            if this.team >= SECTOR && points / (2 * this.team) < WORTHWHILE {
+                break;
+            }
+            this.team *= 2;
+        }
+        let share = |splits: usize| points / (splits * this.team);
         let mut splits = 1;
-        while (cells * splits < parallel && points / (2 * splits) >= 32) || points / splits > longest {
+        while (cells * this.team * splits < style.parallel && share(2 * splits) >= 2 * WORTHWHILE)
+            || share(splits) > longest
+        {
             splits *= 2;
         }
-        this.cells = cells;
         this.splits = splits;
         this.total = cells * splits;
-        let inner = this.dims.last().map(|dim| dim.role);
-        this.interleave = splits > 1 && inner == Some(AxisRole::Reduce);
         this
     }
 
@@ -203,6 +232,12 @@ impl Dispatch {
         16 + axes + inputs + lists
     }
 
+    /// Workgroups that run it.
+    pub fn workgroups(&self, kernel: &Kernel) -> u32 {
+        let invocations = (self.total * self.team).div_ceil(kernel.points);
+        invocations.div_ceil(kernel.workgroup as usize) as u32
+    }
+
     /// The first buffer of a kernel: parameters, tables, group lists.
     pub fn parameters(&self, job: &Job, kernel: &Kernel, origin: &[usize]) -> Vec<u32> {
         let mut words = vec![0u32; kernel.params.0.len()];
@@ -217,7 +252,7 @@ impl Dispatch {
                 Param::Zero => 0,
                 Param::Total => self.total as u32,
                 Param::Splits => self.splits as u32,
-                Param::Interleave => u32::from(self.interleave),
+                Param::Team => self.team as u32,
                 Param::Cells => self.cells as u32,
                 Param::Extent(d) => match self.dims[d].role {
                     AxisRole::Group { groups } => groups as u32,
@@ -252,6 +287,17 @@ impl Dispatch {
         words.extend(lists);
         words
     }
+}
+
+/// The cells of the reductions of a bundle.
+pub(super) fn kinds(program: &Program, bundle: &Bundle, schemes: &[Option<Scheme>]) -> Vec<Cell> {
+    let cell = |&number: &usize| match (&program.outputs[number], schemes[number]) {
+        (Output::Reduce { value, reduction, .. }, Some(scheme)) => {
+            Some(Cell::new(scheme, *reduction, program.insts[*value].dtype))
+        }
+        _ => None,
+    };
+    bundle.outputs.iter().filter_map(cell).collect()
 }
 
 /// For each group where its members begin, and the members: positions along the axis by label.

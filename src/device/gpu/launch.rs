@@ -7,6 +7,7 @@
 
 use super::Gpu;
 use super::context::{Context, Step};
+use super::kernel::Style;
 use super::memory::{Bytes as Cost, Reservation, Role};
 use super::pipeline::Compiled;
 use super::resident::Resident;
@@ -185,6 +186,16 @@ impl<'g> Launch<'g> {
             copies: Vec::new(),
             dispatches: Vec::new(),
         })
+    }
+
+    /// How kernels are cut for the adapter.
+    pub fn style(&self) -> Style {
+        self.gpu.style
+    }
+
+    /// A hand-written kernel, compiled once.
+    pub fn compiled(&self, wgsl: &str) -> Result<Arc<Compiled>> {
+        self.gpu.pipelines.text(self.context(), wgsl)
     }
 
     fn context(&self) -> &'g Context {

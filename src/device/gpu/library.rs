@@ -15,6 +15,7 @@ const SOURCES: &[&str] = &[
     include_str!("../../../shaders/ops_i64.wgsl"),
     include_str!("../../../shaders/ops_f64.wgsl"),
     include_str!("../../../shaders/kernel/narrow.wgsl"),
+    include_str!("../../../shaders/kernel/pairs.wgsl"),
     include_str!("../../../shaders/kernel/wide.wgsl"),
 ];
 

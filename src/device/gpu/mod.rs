@@ -8,6 +8,7 @@ mod adapter;
 mod assemble;
 mod blocks;
 mod cache;
+mod cell;
 mod context;
 mod digits;
 mod expression;
@@ -18,20 +19,24 @@ mod kernel;
 mod launch;
 mod library;
 mod memory;
+mod merge;
 mod piece;
 mod pipeline;
 mod probe;
 mod rates;
+mod reduce;
 mod resident;
 mod run;
 mod selftest;
+mod store;
 mod template;
 mod walk;
 
 use self::context::Context;
 use self::expression::{Abilities, Expression};
 use self::feed::Scheme;
-use self::job::bundles;
+use self::job::{Bundle, bundles};
+use self::kernel::Style;
 use self::piece::Limits;
 use self::pipeline::Pipelines;
 use self::resident::Home;
@@ -56,10 +61,6 @@ pub use self::selftest::Verdict;
 /// binding fits 31 bits.
 const BINDING_BYTES: u64 = 1 << 30;
 
-/// Points of an invocation of a store kernel: whole words of the narrowest dtypes. Software
-/// adapters take more, since an invocation costs them more than a point.
-const POINTS: usize = 4;
-
 /// An opened adapter.
 pub struct Gpu {
     home: Arc<Home>,
@@ -70,8 +71,7 @@ pub struct Gpu {
     /// Programs asked about, with the answer.
     answers: Mutex<HashMap<Program, std::result::Result<(), String>>>,
     rates: OnceLock<Rates>,
-    /// Invocations that keep the device busy.
-    parallel: usize,
+    style: Style,
     max_groups: u32,
     binding_bytes: u64,
 }
@@ -113,7 +113,6 @@ impl Gpu {
     /// or it cannot be opened.
     pub fn open(index: usize, options: Options) -> Result<Gpu> {
         let (info, adapter) = adapter::find(index)?;
-        let parallel = if info.software { 1 << 11 } else { 1 << 16 };
         let direct = info.shared_memory && info.mappable && !options.staged;
         let abilities = Abilities {
             f64: info.f64 && info.i64 && !options.pairs,
@@ -121,12 +120,12 @@ impl Gpu {
         };
         let context = Context::open(info, &adapter)?;
         let limits = context.device.limits();
-        let points = if context.info.software { 4 * POINTS } else { POINTS };
-        let pipelines = Pipelines::new(&context, points);
+        let style = Style::new(context.info.software, &limits);
+        let pipelines = Pipelines::new(&context, style);
         let mut gpu = Gpu {
             pipelines,
             abilities,
-            parallel,
+            style,
             max_groups: limits.max_compute_workgroups_per_dimension,
             binding_bytes: options
                 .binding_bytes
@@ -239,21 +238,27 @@ fn schemes(program: &Program, can: Abilities) -> std::result::Result<Vec<Option<
         .collect()
 }
 
-/// The kernels of a program over a block of which no axes are walked as one.
+/// The kernels of a program over a block of short rows of wider arrays, of which no axes are walked
+/// as one.
 fn kernels_of(program: &Program, can: Abilities) -> std::result::Result<Vec<kernel::Kernel>, String> {
     let schemes = schemes(program, can)?;
+    let step = |axis: usize| match program.rank - 1 - axis {
+        0 => 1,
+        outer => 8 * outer as isize,
+    };
     let access = Access {
         offset: 0,
-        steps: (1..=program.rank as isize).map(AxisStep::Step).collect(),
+        steps: (0..program.rank).map(|axis| AxisStep::Step(step(axis))).collect(),
     };
     let inputs = vec![access; program.inputs.len()];
+    let offsets = vec![0; inputs.len()];
     bundles(program)
         .into_iter()
         .map(|bundle| {
             Expression::new(program, &bundle.outputs).check(can)?;
-            let dims = walk::walk(program, &bundle.outputs, &vec![2; program.rank], &inputs);
-            let shape = walk::shape_of(program, &dims);
-            pipeline::write(program, &bundle, &shape, &schemes, POINTS)
+            let dims = walk::walk(program, &bundle.outputs, &vec![4; program.rank], &inputs);
+            let shape = walk::shape_of(program, &dims, &offsets, !bundle.reduces);
+            pipeline::write(program, &bundle, &shape, &schemes, Style::HARDWARE)
         })
         .collect()
 }
@@ -265,6 +270,22 @@ fn kernels_of(program: &Program, can: Abilities) -> std::result::Result<Vec<kern
 pub fn wgsl(program: &Program, wide: bool) -> std::result::Result<Vec<String>, String> {
     let can = Abilities { f64: wide, i64: wide };
     Ok(kernels_of(program, can)?.into_iter().map(|k| k.wgsl).collect())
+}
+
+/// The WGSL of the kernels that merge the parts of a program's reductions: for each by a workgroup a
+/// cell, and by an invocation a cell.
+///
+/// # Errors
+/// Names the op and dtype that have no shader there.
+pub fn merge_wgsl(program: &Program, wide: bool) -> std::result::Result<Vec<String>, String> {
+    let schemes = schemes(program, Abilities { f64: wide, i64: wide })?;
+    let all = Bundle {
+        outputs: (0..program.outputs.len()).collect(),
+        reduces: true,
+    };
+    let cells = job::kinds(program, &all, &schemes);
+    let merge = |cell| [true, false].map(|teams| merge::merge_kernel(cell, Style::HARDWARE.workgroup, teams));
+    Ok(cells.iter().flat_map(merge).map(|kernel| kernel.wgsl).collect())
 }
 
 impl Device for Gpu {
@@ -282,7 +303,7 @@ impl Device for Gpu {
     }
 
     fn run(&self, task: &Task<'_>, outputs: &mut [OutMut<'_>]) -> Result<()> {
-        self.run_task(task, &[], outputs, self.parallel)
+        self.run_task(task, &[], outputs, self.style)
     }
 
     fn keeper(&self) -> Option<&dyn Keeper> {
@@ -296,7 +317,7 @@ impl Device for Gpu {
             .iter()
             .filter_map(|output| match output {
                 Output::Store(_) => None,
-                Output::Reduce { roles, .. } => Some(run::state_len(roles, shape).max(self.parallel)),
+                Output::Reduce { roles, .. } => Some(run::state_len(roles, shape).max(self.style.parallel)),
             })
             .map(|cells| cells * 4 * 32)
             .sum();
@@ -328,7 +349,7 @@ impl Keeper for Gpu {
         residents: &[Option<Tile>],
         outputs: &mut [OutMut<'_>],
     ) -> Result<()> {
-        self.run_task(task, residents, outputs, self.parallel)
+        self.run_task(task, residents, outputs, self.style)
     }
 
     fn room(&self) -> u64 {

@@ -7,7 +7,9 @@ use super::cache;
 use super::context::{Context, Step, lock};
 use super::feed::Scheme;
 use super::job::Bundle;
-use super::kernel::{Kernel, reduce_kernel, store_kernel};
+use super::kernel::{Kernel, Style};
+use super::reduce::reduce_kernel;
+use super::store::store_kernel;
 use super::walk::Shape;
 use crate::plan::program::Program;
 use crate::{Error, Result};
@@ -47,19 +49,18 @@ pub(super) struct Pipelines {
     texts: Mutex<HashMap<String, Slot<Compiled>>>,
     disk: Option<wgpu::PipelineCache>,
     unsaved: Mutex<usize>,
-    /// Points of an invocation of a store kernel.
-    points: usize,
+    style: Style,
 }
 
 impl Pipelines {
-    pub fn new(context: &Context, points: usize) -> Pipelines {
+    pub fn new(context: &Context, style: Style) -> Pipelines {
         let can = context.features.contains(Features::PIPELINE_CACHE);
         Pipelines {
             slots: Mutex::default(),
             texts: Mutex::default(),
             disk: can.then(|| open_disk(context)).flatten(),
             unsaved: Mutex::new(0),
-            points,
+            style,
         }
     }
 
@@ -85,7 +86,7 @@ impl Pipelines {
         };
         let slot = lock(&self.slots).entry(key).or_default().clone();
         let compiled = slot.get_or_init(|| {
-            let kernel = write(program, bundle, shape, schemes, self.points)?;
+            let kernel = write(program, bundle, shape, schemes, self.style)?;
             let compiled = self.compile(context, &kernel.wgsl).map_err(|e| e.to_string())?;
             Ok(Arc::new(Pipeline {
                 kernel,
@@ -156,19 +157,19 @@ impl Pipelines {
     }
 }
 
-/// Writes the kernel of a bundle; each invocation of a store kernel takes `points` points.
+/// Writes the kernel of a bundle.
 pub(super) fn write(
     program: &Program,
     bundle: &Bundle,
     shape: &Shape,
     schemes: &[Option<Scheme>],
-    points: usize,
+    style: Style,
 ) -> std::result::Result<Kernel, String> {
     if !bundle.reduces {
-        return store_kernel(program, &bundle.outputs, shape, points);
+        return store_kernel(program, &bundle.outputs, shape, style);
     }
     let schemes: Vec<Scheme> = bundle.outputs.iter().filter_map(|&o| schemes[o]).collect();
-    reduce_kernel(program, &bundle.outputs, &schemes, shape)
+    reduce_kernel(program, &bundle.outputs, &schemes, shape, style)
 }
 
 fn cache_name(context: &Context) -> String {

@@ -4,8 +4,9 @@ use super::Gpu;
 use super::feed::Scheme;
 use super::fold::{Planes, copy_cells, fold};
 use super::job::{Job, cell_runs};
-use super::kernel::{WORKGROUP, Written};
+use super::kernel::{Style, Written};
 use super::launch::{Launch, Need, Span};
+use super::merge::{PARAMETERS, Planes as Spans};
 use super::piece::{cut, uploads, window};
 use super::pipeline::Pipeline;
 use crate::device::{Bytes, OutMut, Resident, Task};
@@ -44,13 +45,13 @@ impl<'a> Placed<'a> {
 }
 
 impl Gpu {
-    /// Runs a task; `parallel` is how many invocations share the points of a reduction.
+    /// Runs a task; `style` says how many invocations share the points of a reduction.
     pub(super) fn run_task(
         &self,
         task: &Task<'_>,
         residents: &[Option<Resident>],
         outputs: &mut [OutMut<'_>],
-        parallel: usize,
+        style: Style,
     ) -> Result<()> {
         self.home.context.alive()?;
         let placed = Placed::new(task, residents);
@@ -60,7 +61,7 @@ impl Gpu {
         }
         let schemes = super::schemes(task.program, self.abilities)
             .map_err(|why| self.home.context.error("planning", why))?;
-        let fits = |part: &Region| self.fits(&placed, part, &schemes, parallel);
+        let fits = |part: &Region| self.fits(&placed, part, &schemes, style);
         let total = self.home.memory.budget().device;
         // What is stored lies in row-major order; states take their cells in any.
         let weight = |part: &Region| -> u64 {
@@ -83,7 +84,7 @@ impl Gpu {
         }
         let mut partial: Vec<Option<State>> = outputs.iter().map(|_| None).collect();
         for part in &pieces {
-            let job = Job::new(&placed, part, parallel, &schemes);
+            let job = Job::new(&placed, part, style, &schemes);
             self.run_job(&placed, &job, &schemes, outputs, &mut partial)?;
         }
         for (output, state) in outputs.iter_mut().zip(&partial) {
@@ -98,16 +99,16 @@ impl Gpu {
     pub(super) fn fits_at_once(&self, task: &Task<'_>, residents: &[Option<Resident>]) -> bool {
         let placed = Placed::new(task, residents);
         super::schemes(task.program, self.abilities)
-            .is_ok_and(|schemes| self.fits(&placed, &Region::whole(task.shape), &schemes, self.parallel))
+            .is_ok_and(|schemes| self.fits(&placed, &Region::whole(task.shape), &schemes, self.style))
     }
 
     /// Whether a box of the block can be run at once.
-    fn fits(&self, placed: &Placed<'_>, part: &Region, schemes: &[Option<Scheme>], parallel: usize) -> bool {
+    fn fits(&self, placed: &Placed<'_>, part: &Region, schemes: &[Option<Scheme>], style: Style) -> bool {
         let (limits, budget) = (self.limits(), self.home.memory.budget());
         if part.len() as u64 > limits.points {
             return false;
         }
-        let job = Job::new(placed, part, parallel, schemes);
+        let job = Job::new(placed, part, style, schemes);
         let mut need = Need::new(self);
         for upload in &job.uploads {
             need.operand(&placed.bytes(upload.buffer), upload.bytes.len());
@@ -116,6 +117,9 @@ impl Gpu {
         written.iter().for_each(|&bytes| need.read(bytes as usize));
         for dispatch in &job.dispatches {
             need.upload(4 * dispatch.parameter_words());
+            if dispatch.splits > 1 {
+                dispatch.kinds.iter().for_each(|_| need.upload(4 * PARAMETERS));
+            }
         }
         let total = need.total();
         let bound = job.uploads.iter().map(|u| u.bytes.len() as u64).chain(written);
@@ -151,28 +155,33 @@ impl Gpu {
         }
 
         // Everything that will be held, before any of it is.
-        let size = |ready: &Ready, written: &Written| -> usize {
-            let total = job.dispatches[ready.number].total;
-            match *written {
-                Written::Elements { output } => {
-                    let dtype = task.program.insts[task.program.outputs[output].value()].dtype;
-                    job.part.len() * dtype.size()
-                }
-                Written::Words { planes, .. } => 4 * planes * total,
-                Written::Wide { planes, .. } => 8 * planes * total,
+        let bytes = |written: &Written, cells: usize| match *written {
+            Written::Elements { output } => {
+                let dtype = task.program.insts[task.program.outputs[output].value()].dtype;
+                job.part.len() * dtype.size()
             }
+            Written::Words { planes, .. } => 4 * planes * cells,
+            Written::Wide { planes, .. } => 8 * planes * cells,
         };
         let mut need = Need::new(self);
         for upload in &job.uploads {
             need.operand(&placed.bytes(upload.buffer), upload.bytes.len());
         }
         for ready in &plans {
+            let dispatch = &job.dispatches[ready.number];
             need.upload(4 * ready.parameters.len());
             for written in &ready.pipeline.kernel.written {
                 match *written {
-                    Written::Elements { output } => need.output(&outputs[output], size(ready, written)),
-                    _ => need.read(size(ready, written)),
+                    Written::Elements { output } => need.output(&outputs[output], bytes(written, 0)),
+                    _ if dispatch.splits == 1 => need.read(bytes(written, dispatch.cells)),
+                    _ => need.scratch(bytes(written, dispatch.total)),
                 }
+            }
+            if dispatch.splits > 1 {
+                dispatch
+                    .kinds
+                    .iter()
+                    .for_each(|kind| kind.need(&mut need, dispatch.cells));
             }
         }
 
@@ -181,71 +190,58 @@ impl Gpu {
         for upload in &job.uploads {
             uploads.push(launch.operand(placed.bytes(upload.buffer), upload.bytes.clone())?);
         }
-        let mut written: Vec<(usize, Written, Span)> = Vec::new();
+        let mut stores = stores(task, &job.part, outputs);
+        let mut results: Vec<(Span, OutMut<'_>)> = Vec::new();
+        let mut planes: Vec<(usize, usize, Spans)> = Vec::new();
         for ready in &plans {
             let kernel = &ready.pipeline.kernel;
+            let dispatch = &job.dispatches[ready.number];
             let parameters = launch.words(&ready.parameters)?;
             let mut spans = Vec::new();
             for what in &kernel.written {
-                spans.push(launch.output(size(ready, what))?);
+                spans.push(launch.output(bytes(what, dispatch.total))?);
             }
             let inputs = kernel.inputs.iter().map(|&n| &uploads[job.inputs[n].0]);
             let bindings: Vec<&Span> = std::iter::once(&parameters).chain(inputs).chain(&spans).collect();
-            let threads = job.dispatches[ready.number]
-                .total
-                .div_ceil(kernel.points as usize);
-            let groups = threads.div_ceil(WORKGROUP as usize) as u32;
-            launch.dispatch(&ready.pipeline.compiled, &bindings, groups)?;
-            for (what, span) in kernel.written.iter().zip(spans) {
-                written.push((ready.number, *what, span));
+            launch.dispatch(&ready.pipeline.compiled, &bindings, dispatch.workgroups(kernel))?;
+            let mut spans = spans.into_iter();
+            for (&output, kind) in dispatch.bundle.outputs.iter().zip(&dispatch.kinds) {
+                let parts = Spans::take(kind, &mut spans);
+                let cells = match dispatch.splits {
+                    1 => parts,
+                    splits => launch.merge(kind, &parts, splits, dispatch.cells)?,
+                };
+                planes.push((ready.number, output, cells));
+            }
+            // Only stores are left.
+            for (&output, span) in dispatch.bundle.outputs.iter().zip(spans) {
+                results.extend(stores[output].take().map(|out| (span, out)));
             }
         }
 
-        // Planes of reductions come to the host, stores go where the caller wants them.
-        let mut planes: Vec<Vec<u8>> = written
+        // Planes of reductions come to the host, stores went where the caller wants them.
+        let mut read: Vec<[Vec<u8>; 2]> = planes
             .iter()
-            .map(|(_, what, span)| match what {
-                Written::Elements { .. } => vec![],
-                _ => vec![0; span.len],
+            .map(|(_, _, spans)| {
+                [&spans.words, &spans.wide].map(|s| vec![0; s.as_ref().map_or(0, |s| s.len)])
             })
             .collect();
-        let mut stores = stores(task, &job.part, outputs);
-        let results = written
-            .iter()
-            .zip(&mut planes)
-            .filter_map(|((_, what, span), plane)| {
-                let out = match *what {
-                    Written::Elements { output } => stores[output].take()?,
-                    _ => OutMut::Store(plane),
-                };
-                Some((span.clone(), out))
-            });
-        launch.finish(results.collect())?;
-        let mut at = 0;
-        while let Some((number, what, _)) = written.get(at) {
-            let (Written::Words { output, .. } | Written::Wide { output, .. }) = *what else {
-                at += 1;
-                continue;
-            };
-            let same = |place: usize| match written.get(place) {
-                Some((_, Written::Wide { output: other, .. }, _)) => *other == output,
-                _ => false,
-            };
-            let (words, wide) = match what {
-                Written::Wide { .. } => (&[][..], &planes[at][..]),
-                _ if same(at + 1) => (&planes[at][..], &planes[at + 1][..]),
-                _ => (&planes[at][..], &[][..]),
-            };
+        for ((_, _, spans), into) in planes.iter().zip(&mut read) {
+            for (span, into) in [&spans.words, &spans.wide].into_iter().zip(into) {
+                results.extend(span.clone().map(|span| (span, OutMut::Store(into))));
+            }
+        }
+        launch.finish(results)?;
+        for ((number, output, _), [words, wide]) in planes.iter().zip(&read) {
             self.fold_output(
                 task,
                 job,
                 schemes,
                 *number,
-                output,
+                *output,
                 (words, wide),
-                &mut partial[output],
+                &mut partial[*output],
             )?;
-            at += if same(at + 1) && !words.is_empty() { 2 } else { 1 };
         }
         Ok(())
     }
@@ -281,10 +277,10 @@ impl Gpu {
         let planes = Planes {
             words,
             wide,
-            parts: dispatch.total,
+            cells: dispatch.cells,
         };
         let fail = |why: String| self.home.context.error("folding a reduction", why);
-        let found = fold(scheme, *reduction, dtype, planes, dispatch.splits, base).map_err(fail)?;
+        let found = fold(scheme, *reduction, dtype, planes, base).map_err(fail)?;
         let runs = cell_runs(roles, task.shape, &job.part);
         let len = state_len(roles, task.shape);
         let whole = if runs.len() == 1 && found.len() == len {

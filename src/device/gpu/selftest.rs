@@ -7,6 +7,7 @@
 use super::Gpu;
 use super::cache;
 use super::expression::Abilities;
+use super::kernel::Style;
 use crate::device::{Binding, OutMut, Task};
 use crate::geometry::{Access, AxisStep};
 use crate::plan::program::{Action, AxisRole, Inst, Output, Program};
@@ -162,16 +163,20 @@ impl Gpu {
 
     /// Sums keep what their roundings lose.
     fn sum_facts(&self) -> Result<(), String> {
-        let x: Vec<f32> = (0..64).flat_map(|_| [1e8f32, 1.0, -1e8, 0.25]).collect();
+        // Four of each, which are summed before the rest of a sum is kept; rounded sums would lose the
+        // small ones.
+        let large = if self.abilities.f64 { 1e17f32 } else { 1e8 };
+        let once = [large, 1.0, -large, 0.25].map(|value| [value; 4]).concat();
+        let x = once.repeat(64);
         let got = self.reduced(ReduceKind::Sum, bytemuck::cast_slice(&x), x.len(), 1)?;
-        (got == 80.0)
+        (got == 320.0)
             .then_some(())
-            .ok_or_else(|| format!("64 times 1e8 + 1 - 1e8 + 0.25 is {got}, not 80"))
+            .ok_or_else(|| format!("256 times {large:e} + 1 - {large:e} + 0.25 is {got}, not 320"))
     }
 
     /// Loops run to their end.
     fn loop_facts(&self) -> Result<(), String> {
-        let rounds = 200_000;
+        let rounds = 600_000;
         let got = self.reduced(ReduceKind::Sum, bytemuck::bytes_of(&1.0f32), rounds, 0)?;
         (got == rounds as f64)
             .then_some(())
@@ -197,7 +202,7 @@ impl Gpu {
             bindings: &[line(0, step)],
             labels: None,
         };
-        self.run_task(&task, &[], &mut [OutMut::Reduce(&mut state)], 1)
+        self.run_task(&task, &[], &mut [OutMut::Reduce(&mut state)], Style::LONE)
             .map_err(|error| error.to_string())?;
         let mut bytes = [0; 4];
         state.finish(&mut bytes, 0..1);
@@ -429,7 +434,7 @@ impl Probe {
             bindings: &bindings,
             labels: None,
         };
-        gpu.run_task(&task, &[], &mut outputs, 1)
+        gpu.run_task(&task, &[], &mut outputs, Style::LONE)
             .map_err(|error| error.to_string())?;
         Ok(found)
     }

@@ -30,6 +30,30 @@ pub(super) struct Shape {
     pub dims: Vec<(Option<usize>, u8)>,
     /// Per axis, per input: whether it is walked through a table.
     pub tables: Vec<Vec<bool>>,
+    /// What is known of four neighbouring points.
+    pub four: Four,
+    /// Whether neighbouring invocations share the points of a cell of a reduction.
+    pub teams: bool,
+}
+
+/// Four neighbouring points of a store kernel, of which the first has a number divisible by four.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Four {
+    /// They may lie in two rows of the innermost axis.
+    Apart,
+    /// They lie in one row; per input, how they are loaded.
+    InRow(Vec<Load>),
+}
+
+/// How an input is loaded for four points of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Load {
+    /// Point by point.
+    Each,
+    /// As one vector of four neighbours.
+    Vector,
+    /// Once: it has no step along the row.
+    Once,
 }
 
 /// Joins the axes of a block of that shape for the outputs of a kernel.
@@ -107,8 +131,9 @@ fn joins(outer: &Dim, inner: &Dim) -> bool {
             .all(|(a, b)| trivial || *a == b * inner.extent as i64)
 }
 
-/// What of a loop nest decides the kernel's text.
-pub(super) fn shape_of(program: &Program, dims: &[Dim]) -> Shape {
+/// What of a loop nest decides the kernel's text; `offsets` are those of the inputs. Stores only use
+/// what is known of four points, reductions only `teams`.
+pub(super) fn shape_of(program: &Program, dims: &[Dim], offsets: &[isize], stores: bool) -> Shape {
     Shape {
         dims: dims
             .iter()
@@ -128,7 +153,59 @@ pub(super) fn shape_of(program: &Program, dims: &[Dim]) -> Shape {
                 dim.steps.iter().map(table).collect()
             })
             .collect(),
+        four: match stores {
+            true => four(dims, offsets),
+            false => Four::Apart,
+        },
+        teams: !stores && side_by_side(dims),
     }
+}
+
+/// Number of cells of the reductions of a loop nest.
+pub(super) fn cells_of(dims: &[Dim]) -> usize {
+    let cells = |dim: &Dim| match dim.role {
+        AxisRole::Keep => dim.extent,
+        AxisRole::Reduce => 1,
+        AxisRole::Group { groups } => groups,
+    };
+    dims.iter().map(cells).product()
+}
+
+/// How four neighbouring points see the inputs.
+fn four(dims: &[Dim], offsets: &[isize]) -> Four {
+    let Some((inner, outer)) = dims.split_last() else {
+        return Four::Apart;
+    };
+    // The points behind a single row lie in the padding of every buffer.
+    if !outer.is_empty() && !inner.extent.is_multiple_of(4) {
+        return Four::Apart;
+    }
+    let load = |(n, offset): (usize, &isize)| {
+        let whole = |dim: &Dim| match &dim.steps[n] {
+            AxisStep::Step(k) => k % 4 == 0,
+            AxisStep::Table(table) => table.iter().all(|k| k % 4 == 0),
+        };
+        match inner.steps[n] {
+            AxisStep::Step(0) => Load::Once,
+            AxisStep::Step(1) if offset % 4 == 0 && outer.iter().all(whole) => Load::Vector,
+            _ => Load::Each,
+        }
+    };
+    Four::InRow(offsets.iter().enumerate().map(load).collect())
+}
+
+/// Whether neighbours in memory go to one cell of a reduction, so that neighbouring invocations must
+/// share it to read them together.
+fn side_by_side(dims: &[Dim]) -> bool {
+    let nearest = |wanted: bool| {
+        let along = |dim: &Dim| (dim.role == AxisRole::Reduce) == wanted;
+        let dim = dims.iter().rev().find(|dim| along(dim) && dim.extent > 1);
+        dim.map_or(0, |dim| {
+            let near = |step: &&AxisStep| matches!(step, AxisStep::Step(1 | -1));
+            dim.steps.iter().filter(near).count()
+        })
+    };
+    nearest(true) > nearest(false) || cells_of(dims) == 1
 }
 
 #[cfg(test)]
@@ -177,6 +254,35 @@ mod tests {
         });
         let dims = walk(&program, &[0], &[2, 3, 4], &[access([12, 4, 1])]);
         assert_eq!(dims.len(), 3);
-        assert_eq!(shape_of(&program, &dims).dims[1].0, Some(1));
+        assert_eq!(shape_of(&program, &dims, &[0], true).dims[1].0, Some(1));
+    }
+
+    #[test]
+    fn four_points_are_a_vector_where_rows_and_steps_are() {
+        let found = |shape: [usize; 3], offset: isize, steps: [isize; 3]| {
+            let dims = walk(&nothing(), &[0], &shape, &[access(steps)]);
+            four(&dims, &[offset])
+        };
+        use Load::{Each, Once, Vector};
+        assert_eq!(found([2, 3, 5], 4, [15, 5, 1]), Four::InRow(vec![Vector]));
+        assert_eq!(found([2, 3, 5], 3, [15, 5, 1]), Four::InRow(vec![Each]));
+        assert_eq!(found([2, 3, 8], 0, [0, 8, 1]), Four::InRow(vec![Vector]));
+        assert_eq!(found([2, 3, 8], 0, [30, 10, 1]), Four::InRow(vec![Each]));
+        assert_eq!(found([2, 3, 8], 1, [3, 1, 0]), Four::InRow(vec![Once]));
+        assert_eq!(found([2, 3, 5], 0, [20, 5, 1]), Four::Apart);
+    }
+
+    #[test]
+    fn cells_of_neighbours_have_teams() {
+        use AxisRole::{Keep, Reduce};
+        let found = |roles: [AxisRole; 3], steps: [isize; 3]| {
+            let mut dims = walk(&nothing(), &[0], &[2, 3, 4], &[access(steps)]);
+            dims.iter_mut().zip(roles).for_each(|(dim, role)| dim.role = role);
+            side_by_side(&dims)
+        };
+        assert!(found([Keep, Reduce, Reduce], [99, 5, 1]));
+        assert!(!found([Reduce, Reduce, Keep], [99, 5, 1]));
+        assert!(found([Reduce, Keep, Keep], [1, 2, 6]));
+        assert!(!found([Keep, Keep, Reduce], [1, 2, 6]));
     }
 }

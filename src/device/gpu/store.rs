@@ -1,0 +1,294 @@
+//! The WGSL of a kernel that stores: four neighbouring points at a time.
+//!
+//! Memory moves best in 16 bytes an invocation, and finding an element costs more than most
+//! programs do with it. So an invocation takes *fours*: points of which the first has a number
+//! divisible by four. Outputs are dense, so a four is one vector of each. Where rows are as long
+//! as fours need, a four lies in one row: its place is found once, and inputs that lie there as
+//! vectors are loaded as such. Elsewhere indices are counted on from point to point.
+
+use super::digits::{By, Digit, advance, split};
+use super::expression::{Expression, fetched, loaded, shift, stored, word};
+use super::kernel::{
+    Declarations, Kernel, Param, Params, Style, Written, access_params, indent, indices, offset,
+};
+use super::walk::{Four, Load, Shape};
+use crate::DType;
+use crate::plan::program::Program;
+use std::fmt::Write;
+
+/// Instructions up to which the four points are written out; longer programs loop over them, since
+/// drivers take long for long kernels.
+const WRITTEN_OUT: usize = 24;
+
+/// One of the points of a four: its number as WGSL and how its component of a vector is named.
+#[derive(Clone)]
+enum Lane {
+    Known(usize),
+    Counted,
+}
+
+impl Lane {
+    fn number(&self) -> String {
+        match self {
+            Lane::Known(number) => format!("{number}u"),
+            Lane::Counted => "k".into(),
+        }
+    }
+
+    /// The component of a vector of four.
+    fn of_four(&self) -> String {
+        match self {
+            Lane::Known(number) => format!(".{}", ["x", "y", "z", "w"][*number]),
+            Lane::Counted => "[k]".into(),
+        }
+    }
+
+    /// The component of a vector of two that holds a half of this number.
+    fn of_two(&self) -> String {
+        match self {
+            Lane::Known(number) => format!(".{}", ["x", "y"][number / 2]),
+            Lane::Counted => "[k >> 1u]".into(),
+        }
+    }
+
+    /// Where an element of so many bytes begins in its word, in bits; nothing for its lowest.
+    fn shift(&self, size: usize) -> Option<String> {
+        let per = 4 / size;
+        match self {
+            Lane::Known(number) => {
+                let bits = number % per * size * 8;
+                (bits > 0).then(|| format!("{bits}u"))
+            }
+            Lane::Counted if per == 2 => Some("((k & 1u) * 16u)".into()),
+            Lane::Counted => Some("(k * 8u)".into()),
+        }
+    }
+
+    /// The word of a vector that holds the element.
+    fn word(&self, dtype: DType, vector: &str) -> String {
+        match dtype.size() {
+            1 => vector.to_string(),
+            2 => format!("{vector}{}", self.of_two()),
+            _ => format!("{vector}{}", self.of_four()),
+        }
+    }
+
+    /// The statement that puts an element into the vector of an output.
+    fn put(&self, dtype: DType, vector: &str, value: &str) -> String {
+        let word = self.word(dtype, vector);
+        match dtype.size() {
+            1 | 2 => match self.shift(dtype.size()) {
+                Some(shift) => format!("{word} = {word} | (({value}) << {shift});"),
+                None => format!("{word} = {word} | ({value});"),
+            },
+            _ => format!("{word} = {value};"),
+        }
+    }
+}
+
+/// The type in a buffer of four elements of a dtype.
+fn vector(dtype: DType) -> String {
+    match dtype.size() {
+        1 => "u32".into(),
+        2 => "vec2<u32>".into(),
+        4 => "vec4<u32>".into(),
+        _ => format!("vec4<{}>", dtype.info().wgsl),
+    }
+}
+
+/// What the parts of a kernel's text need to know.
+struct Writer<'a> {
+    program: &'a Program,
+    outputs: &'a [usize],
+    expression: Expression<'a>,
+    inputs: Vec<usize>,
+    shape: &'a Shape,
+}
+
+/// Writes the kernel of some stores of a program.
+pub(super) fn store_kernel(
+    program: &Program,
+    outputs: &[usize],
+    shape: &Shape,
+    style: Style,
+) -> Result<Kernel, String> {
+    let expression = Expression::new(program, outputs);
+    let writer = Writer {
+        program,
+        outputs,
+        inputs: expression.inputs(),
+        expression,
+        shape,
+    };
+    let dims = shape.dims.len();
+    let mut params = vec![Param::Zero, Param::Total];
+    params.extend((0..dims).map(Param::Extent));
+    access_params(&mut params, &writer.expression, &writer.inputs, shape);
+    let params = Params(params);
+    let mut declare = Declarations::new();
+    for &n in &writer.inputs {
+        let dtype = program.inputs[n];
+        match writer.load(n) {
+            Load::Vector => declare.input(&format!("in{n}"), &vector(dtype)),
+            _ => declare.input(&format!("in{n}"), word(dtype)),
+        }
+    }
+    for &output in outputs {
+        declare.output(&format!("out{output}"), &vector(writer.stored(output)));
+    }
+    let digits: Vec<Digit> = (0..dims).map(Digit::axis).collect();
+    let points = style.points;
+    let mut body = String::new();
+    let one = points == 4;
+    let (first, kind) = if one { ("point", "let") } else { ("first", "var") };
+    let kind = if writer.in_row() { kind } else { "var" };
+    let _ = write!(
+        body,
+        "    let {first} = thread * {points}u;\n    if ({first} >= total) {{ return; }}\n{}",
+        split(first, kind, "", &digits, "    ")
+    );
+    let mut four = writer.four(&digits)?;
+    if one {
+        indent(&mut body, &four, 1);
+    } else {
+        let _ = writeln!(
+            body,
+            "    for (var point = first; point < min(first + {points}u, total); point = point + 4u) {{"
+        );
+        if writer.in_row() {
+            four.push_str(&advance(&digits, By::Number(4), ""));
+        }
+        indent(&mut body, &four, 2);
+        body.push_str("    }\n");
+    }
+    Ok(Kernel {
+        wgsl: declare.module(style.workgroup, &params.read(shape), &body),
+        params,
+        inputs: writer.inputs,
+        written: outputs
+            .iter()
+            .map(|&output| Written::Elements { output })
+            .collect(),
+        points,
+        workgroup: style.workgroup,
+        schemes: vec![],
+    })
+}
+
+impl Writer<'_> {
+    fn in_row(&self) -> bool {
+        matches!(self.shape.four, Four::InRow(_))
+    }
+
+    fn load(&self, n: usize) -> Load {
+        match &self.shape.four {
+            Four::InRow(loads) => loads[n],
+            Four::Apart => Load::Each,
+        }
+    }
+
+    fn stored(&self, output: usize) -> DType {
+        self.program.insts[self.program.outputs[output].value()].dtype
+    }
+
+    /// The statements for the four that begins at `point`.
+    fn four(&self, digits: &[Digit]) -> Result<String, String> {
+        let mut text = String::new();
+        let inner = self.shape.dims.len() - 1;
+        let outer: Vec<usize> = (0..inner).collect();
+        let name = |d: usize| format!("i{d}");
+        if self.in_row() {
+            for &n in &self.inputs {
+                let start = offset(n, &format!("offset{n}"), &outer, self.shape, &name);
+                let dtype = self.program.inputs[n];
+                let _ = match self.load(n) {
+                    Load::Each => writeln!(text, "let row{n} = {start};"),
+                    Load::Vector => writeln!(text, "let v{n} = in{n}[u32({start} + i32(i{inner})) >> 2u];"),
+                    Load::Once => {
+                        let at = format!("at{n}");
+                        writeln!(
+                            text,
+                            "let {at} = u32({start});\nlet v{n} = {};",
+                            fetched(n, dtype, &at)
+                        )
+                    }
+                };
+            }
+        }
+        for &output in self.outputs {
+            let _ = writeln!(text, "var q{output}: {};", vector(self.stored(output)));
+        }
+        let on = match self.in_row() {
+            true => String::new(),
+            false => advance(digits, By::Number(1), ""),
+        };
+        if self.expression.len() > WRITTEN_OUT {
+            let bound = match self.in_row() && inner > 0 {
+                true => "4u",
+                false => "min(4u, total - point)",
+            };
+            let _ = writeln!(text, "for (var k = 0u; k < {bound}; k = k + 1u) {{");
+            text.push_str(&self.lane(&Lane::Counted)?);
+            text.push_str(&on);
+            text.push_str("}\n");
+        } else {
+            for number in 0..4 {
+                // In a row of their own, points behind the last lie in the padding of buffers.
+                let guarded = number > 0 && !self.in_row();
+                let _ = match guarded {
+                    true => writeln!(text, "if (point + {number}u < total) {{"),
+                    false => writeln!(text, "{{"),
+                };
+                text.push_str(&self.lane(&Lane::Known(number))?);
+                text.push_str(&on);
+                text.push_str("}\n");
+            }
+        }
+        for &output in self.outputs {
+            let _ = writeln!(text, "out{output}[point >> 2u] = q{output};");
+        }
+        Ok(text)
+    }
+
+    /// The statements for one point.
+    fn lane(&self, lane: &Lane) -> Result<String, String> {
+        let mut text = String::new();
+        let inner = self.shape.dims.len() - 1;
+        // Elements that are loaded one by one do not lie behind a buffer's end.
+        let place = |d: usize| match (self.in_row() && d == inner, lane) {
+            (false, _) | (_, Lane::Known(0)) => format!("i{d}"),
+            (true, _) if inner == 0 => format!("min(i{d} + {}, n{d} - 1u)", lane.number()),
+            (true, _) => format!("(i{d} + {})", lane.number()),
+        };
+        for &n in &self.inputs {
+            if self.load(n) == Load::Each {
+                let (start, axes) = match self.in_row() {
+                    true => (format!("row{n}"), vec![inner]),
+                    false => (format!("offset{n}"), (0..=inner).collect()),
+                };
+                let at = offset(n, &start, &axes, self.shape, &place);
+                let _ = writeln!(text, "let at{n} = u32({at});");
+            }
+        }
+        text.push_str(&indices(&self.expression, self.shape, "", &place));
+        let load = |n: usize| {
+            let (dtype, at) = (self.program.inputs[n], format!("at{n}"));
+            match self.load(n) {
+                Load::Each => loaded(dtype, &fetched(n, dtype, &at), shift(dtype, &at).as_deref()),
+                Load::Once => loaded(dtype, &format!("v{n}"), shift(dtype, &at).as_deref()),
+                Load::Vector => {
+                    let word = lane.word(dtype, &format!("v{n}"));
+                    let shift = (dtype.size() < 4).then(|| lane.shift(dtype.size())).flatten();
+                    loaded(dtype, &word, shift.as_deref())
+                }
+            }
+        };
+        text.push_str(&self.expression.statements("", &load)?);
+        for &output in self.outputs {
+            let dtype = self.stored(output);
+            let value = stored(dtype, &self.expression.name(self.program.outputs[output].value()));
+            let _ = writeln!(text, "{}", lane.put(dtype, &format!("q{output}"), &value));
+        }
+        Ok(text)
+    }
+}
