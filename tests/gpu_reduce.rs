@@ -9,8 +9,9 @@ mod gpu;
 mod reference;
 
 use tilewise::device::gpu::{Gpu, Options};
-use tilewise::device::{Binding, Device, Task};
+use tilewise::device::{Accumulator, Binding, Device, OutMut, Task};
 use tilewise::geometry::{Access, AxisStep, row_major_strides};
+use tilewise::kernels::reduce::State;
 use tilewise::plan::program::{Action, AxisRole, Inst, Output, Program};
 use tilewise::{DType, ReduceKind, Reduction};
 
@@ -112,11 +113,23 @@ fn check(
 ) {
     let program = program(gpu, dtype, roles, shape);
     assert!(program.outputs.len() > 10, "{dtype}: {}", program.outputs.len());
+    check_program(gpu, &program, shape, roles, access, labels);
+}
+
+fn check_program(
+    gpu: &Gpu,
+    program: &Program,
+    shape: &[usize],
+    roles: &[AxisRole],
+    access: Access,
+    labels: Option<&[u32]>,
+) {
+    let dtype = program.inputs[0];
     let len: usize = shape.iter().product::<usize>().max(1);
     for seed in 1..4 {
         let data = values(dtype, 2 * len, seed);
         let task = Task {
-            program: &program,
+            program,
             shape,
             origin: &vec![3; shape.len()],
             buffers: &[&data],
@@ -207,6 +220,140 @@ fn points_are_shared_between_invocations() {
         };
         check(&gpu, DType::F32, shape, roles, access, labels);
     }
+}
+
+/// The kinds that are computed in different ways, each in a program of its own: short programs load
+/// ahead, invocations meet in teams, and parts are merged by one and by many.
+fn alone(gpu: &Gpu, dtype: DType) {
+    let cases: [(&[usize], &[AxisRole]); 5] = [
+        (&[9001], &[REDUCE]),
+        (&[3, 1030], &[KEEP, REDUCE]),
+        (&[1030, 3], &[REDUCE, KEEP]),
+        (&[2100, 2], &[KEEP, REDUCE]),
+        (&[70, 6, 5], &[AxisRole::Group { groups: 3 }, REDUCE, KEEP]),
+    ];
+    let kinds = [
+        ReduceKind::Sum,
+        ReduceKind::Mean,
+        ReduceKind::Var,
+        ReduceKind::Max,
+        ReduceKind::ArgMin,
+        ReduceKind::Any,
+    ];
+    for (shape, roles) in cases {
+        let all = program(gpu, dtype, roles, shape);
+        let labels: Vec<u32> = (0..70).map(|i| [1, 0, 7, 2, 1][i % 5]).collect();
+        let labels = (roles.len() == 3).then_some(&labels[..]);
+        for kind in kinds {
+            let skipna = dtype.is_float() && kind != ReduceKind::Any;
+            let wanted = Reduction::new(kind).skipna(skipna);
+            let is_wanted =
+                |o: &&Output| matches!(o, Output::Reduce { reduction, .. } if *reduction == wanted);
+            let outputs: Vec<Output> = all.outputs.iter().filter(is_wanted).cloned().collect();
+            assert_eq!(outputs.len(), 1, "{kind:?}");
+            let one = Program {
+                outputs,
+                ..all.clone()
+            };
+            check_program(gpu, &one, shape, roles, dense(shape), labels);
+        }
+    }
+}
+
+#[test]
+fn reductions_alone_are_shared_and_merged() {
+    for pairs in [false, true] {
+        let options = Options {
+            pairs,
+            ..Options::default()
+        };
+        let Some(gpu) = gpu::open(options) else { return };
+        alone(&gpu, DType::F32);
+        if !pairs {
+            alone(&gpu, DType::I16);
+        }
+    }
+}
+
+/// Blocks that join a state on the device one after the other give what they give on the host:
+/// neighbours, and blocks whose indices lie too far apart for one count.
+#[test]
+fn states_on_the_device_take_block_after_block() {
+    let cases: [(&[usize], &[AxisRole], u64); 4] = [
+        (&[40, 6], &[REDUCE, KEEP], 1 << 30),
+        (&[700], &[REDUCE], 1 << 30),
+        (&[90, 4], &[AxisRole::Group { groups: 2 }, KEEP], 1 << 30),
+        // Cut into pieces.
+        (&[2000], &[REDUCE], 24 << 10),
+    ];
+    let labels: Vec<u32> = (0..90).map(|i| [1, 0, 7, 1][i % 4]).collect();
+    for (shape, roles, budget) in cases {
+        for dtype in [DType::F32, DType::I32] {
+            let options = Options {
+                budget,
+                ..Options::default()
+            };
+            let Some(gpu) = gpu::open(options) else { return };
+            let program = program(&gpu, dtype, roles, shape);
+            let keeper = gpu.keeper().expect("memory of its own");
+            let fresh = || {
+                program
+                    .outputs
+                    .iter()
+                    .map(|output| state_of(&program, output, roles, shape))
+            };
+            let mut held: Vec<Accumulator> = fresh().map(Accumulator::new).collect();
+            let mut want: Vec<State> = fresh().collect();
+            let len: usize = shape.iter().product();
+            let blocks = [0, 1, 2, 5_000_000, 5_000_001];
+            for (seed, block) in blocks.into_iter().enumerate() {
+                let data = values(dtype, len, 2 * seed as u64 + 1);
+                let mut origin = vec![0; shape.len()];
+                origin[0] = block * shape[0];
+                let task = Task {
+                    program: &program,
+                    shape,
+                    origin: &origin,
+                    buffers: &[&data],
+                    bindings: &[Binding {
+                        buffer: 0,
+                        access: dense(shape),
+                    }],
+                    labels: (shape[0] == 90).then_some(&labels[..]),
+                };
+                for (want, found) in want.iter_mut().zip(reference::evaluate(&task)) {
+                    if let reference::Expected::Reduce(found) = found {
+                        want.merge(&found);
+                    }
+                }
+                let mut outputs: Vec<OutMut<'_>> = held.iter_mut().map(OutMut::Fold).collect();
+                keeper.run_resident(&task, &[], &mut outputs).expect("a block");
+            }
+            for ((want, mut held), output) in want.iter().zip(held).zip(&program.outputs) {
+                held.settle().expect("a state");
+                let got = held.into_host();
+                let result = got.reduction().result(dtype);
+                let [want, got] = [want, &got].map(|state| {
+                    let mut bytes = vec![0; state.len() * result.size()];
+                    state.finish(&mut bytes, 0..state.len());
+                    bytes
+                });
+                let allowed = if result == DType::F64 { 32.0 } else { 1.0 };
+                compare::assert_close(result, &want, &got, allowed, || {
+                    format!("{dtype} {shape:?} {roles:?}: {output:?}")
+                });
+            }
+        }
+    }
+}
+
+/// A fresh state of an output.
+fn state_of(program: &Program, output: &Output, roles: &[AxisRole], shape: &[usize]) -> State {
+    let Output::Reduce { value, reduction, .. } = output else {
+        panic!("a reduction");
+    };
+    let dtype = program.insts[*value].dtype;
+    State::new(*reduction, dtype, reference::cells(roles, shape)).expect("a small state")
 }
 
 /// What pairs of f32 cannot hold is an error, never a wrong number; f64 holds it. Some orders of

@@ -12,7 +12,7 @@ use crate::plan::program::Program;
 use crate::{DType, Result};
 use tilewise_kernels::reduce::State;
 
-pub use gpu::{Piece, Resident};
+pub use gpu::{Accumulator, Piece, Resident};
 
 /// One stage at one block.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,8 @@ pub enum OutMut<'a> {
     /// A state whose shape is the task's with reduced axes 1 and the grouped axis the number of
     /// groups; the block is added to what it holds.
     Reduce(&'a mut State),
+    /// The same for a state in the device's memory: only for a [`Keeper`]. It is lost where a task fails.
+    Fold(&'a mut Accumulator),
 }
 
 /// Where bytes of an operand lie.

@@ -7,7 +7,7 @@
 use super::run::{Placement, Run};
 use super::{fetch, output};
 use crate::Result;
-use crate::device::OutMut;
+use crate::device::{Accumulator, OutMut};
 use crate::geometry::{Chunks, Region};
 use crate::plan::{Stage, StageKind};
 use crate::store::Reservation;
@@ -105,12 +105,16 @@ pub(super) fn run_item(
     }
     let mut states = new_states(run, stage, &split, &kept)?;
     let count = split.folded.count();
-    for number in segment * count / split.segments..(segment + 1) * count / split.segments {
-        if run.cancelled.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        let block = split.region(&kept, &split.folded.block(number));
-        if !block.is_empty() {
+    let blocks: Vec<usize> =
+        (segment * count / split.segments..(segment + 1) * count / split.segments).collect();
+    let blocks = || {
+        let regions = blocks.iter();
+        let region = |&number: &usize| split.region(&kept, &split.folded.block(number));
+        regions.map(region).filter(|block| !block.is_empty())
+    };
+    if !gather(run, stage, placement, blocks, &mut states.states)? {
+        for block in blocks() {
+            run.go_on()?;
             feed(run, stage, placement, &block, &mut states.states)?;
         }
     }
@@ -150,6 +154,54 @@ fn new_states(run: &Run<'_>, stage: &Stage, split: &Split, kept: &[usize]) -> Re
     })
 }
 
+/// Feeds blocks into states in the device's memory; whether it did: one block is fed at once, and
+/// large states would crowd out all else. A device that fails leaves the states as they were before.
+fn gather<B: Iterator<Item = Region>>(
+    run: &Run<'_>,
+    stage: &Stage,
+    placement: &Placement,
+    blocks: impl Fn() -> B,
+    states: &mut Vec<State>,
+) -> Result<bool> {
+    let Some(keeper) = placement.device.keeper().filter(|_| blocks().nth(1).is_some()) else {
+        return Ok(false);
+    };
+    let bytes = |state: &State| State::bytes_for(state.reduction(), state.dtype(), state.len()) as u64;
+    if states.iter().map(bytes).sum::<u64>() > keeper.room() / 8 {
+        return Ok(false);
+    }
+    let mut held: Vec<Accumulator> = states.drain(..).map(Accumulator::new).collect();
+    let mut add = |block: &Region| {
+        run.go_on()?;
+        let variant = stage.variant(&block.start);
+        let inputs = fetch::inputs(run, Some(keeper), variant, block)?;
+        let (buffers, residents) = (inputs.buffers(), inputs.residents());
+        let task = inputs.task(variant, block, labels(stage, block), &buffers);
+        let mut outputs: Vec<OutMut<'_>> = held.iter_mut().map(OutMut::Fold).collect();
+        keeper.run_resident(&task, &residents, &mut outputs)
+    };
+    let added = blocks().try_for_each(|block| add(&block));
+    let settled = added.and_then(|()| held.iter_mut().try_for_each(Accumulator::settle));
+    states.extend(held.into_iter().map(Accumulator::into_host));
+    if let Err(error) = settled {
+        states.iter_mut().for_each(State::reset);
+        run.note_fallback(stage, &run.excuse(placement, error)?);
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// The labels of a block along the grouped axis.
+fn labels<'a>(stage: &'a Stage, block: &Region) -> Option<&'a [u32]> {
+    match &stage.kind {
+        StageKind::Reduce {
+            labels: Some((axis, labels)),
+            ..
+        } => Some(&labels[block.start[*axis]..block.stop(*axis)]),
+        _ => None,
+    }
+}
+
 /// Feeds one block.
 fn feed(
     run: &Run<'_>,
@@ -161,13 +213,7 @@ fn feed(
     let variant = stage.variant(&block.start);
     let keeper = placement.device.keeper();
     let mut inputs = fetch::inputs(run, keeper, variant, block)?;
-    let labels = match &stage.kind {
-        StageKind::Reduce {
-            labels: Some((axis, labels)),
-            ..
-        } => Some(&labels[block.start[*axis]..block.stop(*axis)]),
-        _ => None,
-    };
+    let labels = labels(stage, block);
     let mut outputs: Vec<OutMut<'_>> = states.iter_mut().map(OutMut::Reduce).collect();
     {
         let (buffers, residents) = (inputs.buffers(), inputs.residents());

@@ -257,6 +257,17 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the caller still wants the result.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] when not.
+    pub fn go_on(&self) -> Result<()> {
+        match self.cancelled.load(Ordering::Relaxed) {
+            true => Err(Error::Cancelled),
+            false => Ok(()),
+        }
+    }
+
     /// Counts and tells that a device failed on a task.
     pub fn note_fallback(&self, stage: &Stage, reason: &str) {
         self.counters.fallbacks.fetch_add(1, Ordering::Relaxed);

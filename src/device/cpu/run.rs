@@ -397,7 +397,7 @@ fn deliver(
                 feed(state, bytes, starts, target, task, strip, &mut fed);
             }
         }
-        OutMut::Keep(_) => {} // refused before
+        OutMut::Keep(_) | OutMut::Fold(_) => {} // refused before
     }
     scratch.fed = fed;
     outputs[output] = taken;

@@ -160,6 +160,12 @@ impl Cell {
         self.fields.iter().filter(|f| f.wide()).count()
     }
 
+    /// Bytes of its planes for so many cells: of 32 bits and of 64, as far as there are such.
+    pub fn bytes(&self, cells: usize) -> impl Iterator<Item = usize> {
+        let planes = [4 * self.words() * cells, 8 * self.wide() * cells];
+        planes.into_iter().filter(|&bytes| bytes > 0)
+    }
+
     /// Declares a cell of that name to which nothing was fed.
     pub fn fresh(&self, cell: &str) -> String {
         self.declare(cell, "var", |field| field.start.to_string())

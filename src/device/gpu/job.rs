@@ -1,5 +1,6 @@
 //! One piece of a task made ready: which kernels, how many invocations, and what is uploaded.
 
+use super::accumulate::Block;
 use super::cell::Cell;
 use super::feed::Scheme;
 use super::kernel::{Kernel, Param, Style};
@@ -116,13 +117,9 @@ impl Job {
                 sizes.push((self.part.len() * dtype.size()) as u64);
             }
             for cell in &dispatch.kinds {
-                let planes = [4 * cell.words(), 8 * cell.wide()];
-                let planes = planes.into_iter().filter(|&bytes| bytes > 0);
-                for bytes in planes {
-                    sizes.push((dispatch.total * bytes) as u64);
-                    if dispatch.splits > 1 {
-                        sizes.push((dispatch.cells * bytes) as u64);
-                    }
+                sizes.extend(cell.bytes(dispatch.total).map(|bytes| bytes as u64));
+                if dispatch.splits > 1 {
+                    sizes.extend(cell.bytes(dispatch.cells).map(|bytes| bytes as u64));
                 }
             }
         }
@@ -230,6 +227,23 @@ impl Dispatch {
             lists += starts.len() + members.len();
         }
         16 + axes + inputs + lists
+    }
+
+    /// What it adds to each cell of its reduction number `j`, whose indices count from `base`.
+    pub fn block(&self, j: usize, scheme: Scheme, base: i64) -> Block {
+        let reach = |dim: &Dim| dim.index_steps[j].abs() * (dim.extent as i64 - 1);
+        let values = |dim: &Dim| match dim.role {
+            AxisRole::Keep => 1,
+            _ => dim.extent as u64,
+        };
+        Block {
+            scheme,
+            cells: self.cells,
+            splits: self.splits,
+            base,
+            reach: self.dims.iter().map(reach).sum(),
+            values: self.dims.iter().map(values).product(),
+        }
     }
 
     /// Workgroups that run it.

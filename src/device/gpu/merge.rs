@@ -48,11 +48,7 @@ impl Cell {
     /// Notes what merging takes into so many cells that the host reads.
     pub fn need(&self, need: &mut Need<'_>, cells: usize) {
         need.upload(4 * PARAMETERS);
-        for bytes in [4 * self.words() * cells, 8 * self.wide() * cells] {
-            if bytes > 0 {
-                need.read(bytes);
-            }
-        }
+        self.bytes(cells).for_each(|bytes| need.read(bytes));
     }
 }
 

@@ -4,6 +4,7 @@
 //! WGSL's promises its driver keeps, and from then on runs tasks from any number of threads.
 //! Every failure comes back as [`Error::Device`]; the caller may run the task elsewhere.
 
+mod accumulate;
 mod adapter;
 mod assemble;
 mod blocks;
@@ -49,6 +50,7 @@ use crate::{DType, Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+pub use self::accumulate::Accumulator;
 pub use self::adapter::{AdapterInfo, adapters, first_hardware, may_have_hardware};
 pub use self::assemble::Piece;
 pub use self::context::Fault;

@@ -1,6 +1,7 @@
 //! One task on the device: cut, upload, dispatch, read back, fold.
 
 use super::Gpu;
+use super::accumulate::Block;
 use super::feed::Scheme;
 use super::fold::{Planes, copy_cells, fold};
 use super::job::{Job, cell_runs};
@@ -12,7 +13,7 @@ use super::pipeline::Pipeline;
 use crate::device::{Bytes, OutMut, Resident, Task};
 use crate::geometry::{AxisStep, Region, row_major_strides};
 use crate::plan::program::{AxisRole, Output};
-use crate::{Error, Result};
+use crate::{DType, Error, Reduction, Result};
 use std::sync::Arc;
 use tilewise_kernels::reduce::State;
 
@@ -21,6 +22,31 @@ struct Ready {
     number: usize,
     pipeline: Arc<Pipeline>,
     parameters: Vec<u32>,
+}
+
+/// A reduction of a piece on its way.
+struct Reduced {
+    output: usize,
+    block: Block,
+    /// The planes of its cells, unless they were added to those of an accumulator.
+    planes: Option<Spans>,
+    /// Whether they stay on the device.
+    stays: bool,
+    tiles: [Option<Resident>; 2],
+    read: [Vec<u8>; 2],
+}
+
+impl Reduced {
+    fn new(output: usize, block: Block) -> Reduced {
+        Reduced {
+            output,
+            block,
+            planes: None,
+            stays: false,
+            tiles: [None, None],
+            read: [vec![], vec![]],
+        }
+    }
 }
 
 /// A task with the tiles that some of its buffers are.
@@ -68,7 +94,9 @@ impl Gpu {
             let (uploads, _) = uploads(&placed, part);
             uploads.iter().map(|u| u.bytes.len() as u64).sum()
         };
-        let stores = outputs.iter().any(|o| !matches!(o, OutMut::Reduce(_)));
+        let stores = outputs
+            .iter()
+            .any(|o| !matches!(o, OutMut::Reduce(_) | OutMut::Fold(_)));
         let weight: Option<&dyn Fn(&Region) -> u64> = if stores { None } else { Some(&weight) };
         let pieces = cut(task.shape, &fits, weight).ok_or_else(|| Error::Memory {
             tier: "gpu",
@@ -85,11 +113,14 @@ impl Gpu {
         let mut partial: Vec<Option<State>> = outputs.iter().map(|_| None).collect();
         for part in &pieces {
             let job = Job::new(&placed, part, style, &schemes);
-            self.run_job(&placed, &job, &schemes, outputs, &mut partial)?;
+            let whole = pieces.len() == 1;
+            self.run_job(&placed, &job, &schemes, outputs, &mut partial, whole)?;
         }
         for (output, state) in outputs.iter_mut().zip(&partial) {
-            if let (OutMut::Reduce(into), Some(state)) = (output, state) {
-                into.merge(state);
+            match (output, state) {
+                (OutMut::Reduce(into), Some(state)) => into.merge(state),
+                (OutMut::Fold(into), Some(state)) => into.add(state)?,
+                _ => {}
             }
         }
         Ok(())
@@ -117,9 +148,7 @@ impl Gpu {
         written.iter().for_each(|&bytes| need.read(bytes as usize));
         for dispatch in &job.dispatches {
             need.upload(4 * dispatch.parameter_words());
-            if dispatch.splits > 1 {
-                dispatch.kinds.iter().for_each(|_| need.upload(4 * PARAMETERS));
-            }
+            dispatch.kinds.iter().for_each(|_| need.upload(4 * PARAMETERS));
         }
         let total = need.total();
         let bound = job.uploads.iter().map(|u| u.bytes.len() as u64).chain(written);
@@ -136,6 +165,7 @@ impl Gpu {
         schemes: &[Option<Scheme>],
         outputs: &mut [OutMut<'_>],
         partial: &mut [Option<State>],
+        whole: bool,
     ) -> Result<()> {
         let (context, task) = (&self.home.context, placed.task);
         let mut plans = Vec::new();
@@ -155,33 +185,42 @@ impl Gpu {
         }
 
         // Everything that will be held, before any of it is.
-        let bytes = |written: &Written, cells: usize| match *written {
-            Written::Elements { output } => {
-                let dtype = task.program.insts[task.program.outputs[output].value()].dtype;
-                job.part.len() * dtype.size()
-            }
-            Written::Words { planes, .. } => 4 * planes * cells,
-            Written::Wide { planes, .. } => 8 * planes * cells,
-        };
         let mut need = Need::new(self);
         for upload in &job.uploads {
             need.operand(&placed.bytes(upload.buffer), upload.bytes.len());
         }
+        let stored = |output: usize| {
+            let dtype = task.program.insts[task.program.outputs[output].value()].dtype;
+            job.part.len() * dtype.size()
+        };
+        let block = |number: usize, j: usize| {
+            let output = job.dispatches[number].bundle.outputs[j];
+            let scheme = schemes[output].ok_or_else(|| context.error("planning", "no reduction"))?;
+            Ok::<Block, Error>(job.dispatches[number].block(j, scheme, base(task, job, output)))
+        };
         for ready in &plans {
             let dispatch = &job.dispatches[ready.number];
             need.upload(4 * ready.parameters.len());
-            for written in &ready.pipeline.kernel.written {
-                match *written {
-                    Written::Elements { output } => need.output(&outputs[output], bytes(written, 0)),
-                    _ if dispatch.splits == 1 => need.read(bytes(written, dispatch.cells)),
-                    _ => need.scratch(bytes(written, dispatch.total)),
+            if !dispatch.bundle.reduces {
+                for &output in &dispatch.bundle.outputs {
+                    need.output(&outputs[output], stored(output));
                 }
             }
-            if dispatch.splits > 1 {
-                dispatch
-                    .kinds
-                    .iter()
-                    .for_each(|kind| kind.need(&mut need, dispatch.cells));
+            for (j, kind) in dispatch.kinds.iter().enumerate() {
+                let parts = kind.bytes(dispatch.total);
+                match &mut outputs[dispatch.bundle.outputs[j]] {
+                    OutMut::Fold(into) if whole => {
+                        let block = block(ready.number, j)?;
+                        parts.for_each(|bytes| need.scratch(bytes));
+                        into.prepare(&block)?;
+                        into.need(&mut need, kind, &block);
+                    }
+                    _ if dispatch.splits == 1 => parts.for_each(|bytes| need.read(bytes)),
+                    _ => {
+                        parts.for_each(|bytes| need.scratch(bytes));
+                        kind.need(&mut need, dispatch.cells);
+                    }
+                }
             }
         }
 
@@ -190,58 +229,64 @@ impl Gpu {
         for upload in &job.uploads {
             uploads.push(launch.operand(placed.bytes(upload.buffer), upload.bytes.clone())?);
         }
-        let mut stores = stores(task, &job.part, outputs);
-        let mut results: Vec<(Span, OutMut<'_>)> = Vec::new();
-        let mut planes: Vec<(usize, usize, Spans)> = Vec::new();
+        let mut elements: Vec<(usize, Span)> = Vec::new();
+        let mut reduced: Vec<Reduced> = Vec::new();
         for ready in &plans {
             let kernel = &ready.pipeline.kernel;
             let dispatch = &job.dispatches[ready.number];
             let parameters = launch.words(&ready.parameters)?;
             let mut spans = Vec::new();
             for what in &kernel.written {
-                spans.push(launch.output(bytes(what, dispatch.total))?);
+                let bytes = match *what {
+                    Written::Elements { output } => stored(output),
+                    Written::Words { planes, .. } => 4 * planes * dispatch.total,
+                    Written::Wide { planes, .. } => 8 * planes * dispatch.total,
+                };
+                spans.push(launch.output(bytes)?);
             }
             let inputs = kernel.inputs.iter().map(|&n| &uploads[job.inputs[n].0]);
             let bindings: Vec<&Span> = std::iter::once(&parameters).chain(inputs).chain(&spans).collect();
             launch.dispatch(&ready.pipeline.compiled, &bindings, dispatch.workgroups(kernel))?;
             let mut spans = spans.into_iter();
-            for (&output, kind) in dispatch.bundle.outputs.iter().zip(&dispatch.kinds) {
+            for (j, kind) in dispatch.kinds.iter().enumerate() {
+                let output = dispatch.bundle.outputs[j];
                 let parts = Spans::take(kind, &mut spans);
-                let cells = match dispatch.splits {
-                    1 => parts,
-                    splits => launch.merge(kind, &parts, splits, dispatch.cells)?,
+                let mut one = Reduced::new(output, block(ready.number, j)?);
+                one.planes = match &outputs[output] {
+                    OutMut::Fold(into) if whole => {
+                        one.stays = true;
+                        into.record(&mut launch, kind, parts, &one.block)?
+                    }
+                    _ if dispatch.splits == 1 => Some(parts),
+                    _ => Some(launch.merge(kind, &parts, dispatch.splits, dispatch.cells)?),
                 };
-                planes.push((ready.number, output, cells));
+                reduced.push(one);
             }
             // Only stores are left.
-            for (&output, span) in dispatch.bundle.outputs.iter().zip(spans) {
-                results.extend(stores[output].take().map(|out| (span, out)));
-            }
+            elements.extend(dispatch.bundle.outputs.iter().copied().zip(spans));
         }
 
-        // Planes of reductions come to the host, stores went where the caller wants them.
-        let mut read: Vec<[Vec<u8>; 2]> = planes
-            .iter()
-            .map(|(_, _, spans)| {
-                [&spans.words, &spans.wide].map(|s| vec![0; s.as_ref().map_or(0, |s| s.len)])
-            })
-            .collect();
-        for ((_, _, spans), into) in planes.iter().zip(&mut read) {
-            for (span, into) in [&spans.words, &spans.wide].into_iter().zip(into) {
-                results.extend(span.clone().map(|span| (span, OutMut::Store(into))));
+        let mut stores = stores(task, &job.part, outputs);
+        let found = |(output, span): (usize, Span)| stores[output].take().map(|out| (span, out));
+        let mut results: Vec<(Span, OutMut<'_>)> = elements.into_iter().filter_map(found).collect();
+        for one in &mut reduced {
+            let planes = one.planes.iter().flat_map(|planes| [&planes.words, &planes.wide]);
+            for ((span, tile), bytes) in planes.zip(&mut one.tiles).zip(&mut one.read) {
+                let Some(span) = span.clone() else { continue };
+                if one.stays {
+                    results.push((span, OutMut::Keep(tile)));
+                } else {
+                    bytes.resize(span.len, 0);
+                    results.push((span, OutMut::Store(bytes)));
+                }
             }
         }
         launch.finish(results)?;
-        for ((number, output, _), [words, wide]) in planes.iter().zip(&read) {
-            self.fold_output(
-                task,
-                job,
-                schemes,
-                *number,
-                *output,
-                (words, wide),
-                &mut partial[*output],
-            )?;
+        for one in reduced {
+            match &mut outputs[one.output] {
+                OutMut::Fold(into) if whole => into.done(&one.block, one.tiles),
+                _ => self.fold_output(task, job, &one, &mut partial[one.output])?,
+            }
         }
         Ok(())
     }
@@ -251,35 +296,26 @@ impl Gpu {
         &self,
         task: &Task<'_>,
         job: &Job,
-        schemes: &[Option<Scheme>],
-        dispatch: usize,
-        output: usize,
-        (words, wide): (&[u8], &[u8]),
+        one: &Reduced,
         partial: &mut Option<State>,
     ) -> Result<()> {
-        let dispatch = &job.dispatches[dispatch];
-        let (
-            Output::Reduce {
-                value,
-                reduction,
-                roles,
-                index_steps,
-            },
-            Some(scheme),
-        ) = (&task.program.outputs[output], schemes[output])
+        let Output::Reduce {
+            value,
+            reduction,
+            roles,
+            ..
+        } = &task.program.outputs[one.output]
         else {
             return Err(self.home.context.error("folding", "the output is no reduction"));
         };
         let dtype = task.program.insts[*value].dtype;
-        let base = (0..roles.len())
-            .map(|axis| (task.origin[axis] + job.part.start[axis]) as i64 * index_steps[axis])
-            .sum();
         let planes = Planes {
-            words,
-            wide,
-            cells: dispatch.cells,
+            words: &one.read[0],
+            wide: &one.read[1],
+            cells: one.block.cells,
         };
         let fail = |why: String| self.home.context.error("folding a reduction", why);
+        let Block { scheme, base, .. } = one.block;
         let found = fold(scheme, *reduction, dtype, planes, base).map_err(fail)?;
         let runs = cell_runs(roles, task.shape, &job.part);
         let len = state_len(roles, task.shape);
@@ -298,6 +334,19 @@ impl Gpu {
     }
 }
 
+/// What the element indices of a reduction count from in a piece.
+fn base(task: &Task<'_>, job: &Job, output: usize) -> i64 {
+    let Output::Reduce { index_steps, .. } = &task.program.outputs[output] else {
+        return 0;
+    };
+    let first = task
+        .origin
+        .iter()
+        .zip(&job.part.start)
+        .map(|(a, b)| (a + b) as i64);
+    first.zip(index_steps).map(|(first, step)| first * step).sum()
+}
+
 /// Where the points of a piece go, per output; reductions go nowhere.
 fn stores<'o>(task: &Task<'_>, part: &Region, outputs: &'o mut [OutMut<'_>]) -> Vec<Option<OutMut<'o>>> {
     let starts = row_major_strides(task.shape).into_iter().zip(&part.start);
@@ -311,7 +360,7 @@ fn stores<'o>(task: &Task<'_>, part: &Region, outputs: &'o mut [OutMut<'_>]) -> 
             ))
         }
         OutMut::Keep(tile) => Some(OutMut::Keep(tile)),
-        OutMut::Reduce(_) => None,
+        OutMut::Reduce(_) | OutMut::Fold(_) => None,
     };
     outputs.iter_mut().map(each).collect()
 }
@@ -327,6 +376,10 @@ pub(super) fn state_len(roles: &[AxisRole], shape: &[usize]) -> usize {
             AxisRole::Group { groups } => *groups,
         })
         .product()
+}
+
+fn is_state(state: &State, reduction: Reduction, dtype: DType, len: usize) -> bool {
+    (state.reduction(), state.dtype(), state.len()) == (reduction, dtype, len)
 }
 
 /// Checks that a task is what its program asks for, so that no kernel sees less than it reads.
@@ -371,9 +424,9 @@ fn check(placed: &Placed<'_>, outputs: &[OutMut<'_>]) -> Result<()> {
             (OutMut::Store(bytes), Output::Store(_)) if bytes.len() == points * dtype.size() => {}
             (OutMut::Keep(None), Output::Store(_)) => {}
             (OutMut::Reduce(state), Output::Reduce { roles, reduction, .. })
-                if state.len() == state_len(roles, task.shape)
-                    && state.reduction() == *reduction
-                    && state.dtype() == dtype => {}
+                if is_state(state, *reduction, dtype, state_len(roles, task.shape)) => {}
+            (OutMut::Fold(into), Output::Reduce { roles, reduction, .. })
+                if is_state(into.host(), *reduction, dtype, state_len(roles, task.shape)) => {}
             _ => return fail(format!("output {number} has another kind or size")),
         }
         if let Output::Reduce { roles, .. } = wanted {
