@@ -424,27 +424,6 @@ fn a_gpu_that_fails_is_replaced_tile_by_tile() {
 }
 
 #[test]
-fn a_reduction_on_a_gpu_that_fails_begins_again() {
-    let Some(session) = gpu_session() else { return };
-    let (rows, columns) = (64, 1 << 16);
-    let values: Vec<f32> = (0..rows * columns).map(|i| (i % 251) as f32).collect();
-    let mut want = vec![0f32; columns];
-    for row in values.chunks(columns) {
-        want.iter_mut().zip(row).for_each(|(sum, x)| *sum += x); // whole numbers below 2^24
-    }
-    let source = FileLike::of("g", &[rows, columns], Some(&[1, columns]), &values);
-    let sums = Array::from_source(source).unwrap().sum(&[0]).unwrap();
-    for fault in [None, Some(Fault::OutOfMemory), Some(Fault::Submit)] {
-        fault.into_iter().for_each(|fault| session.inject_fault(fault));
-        let got = session.compute::<f32>(&sums).unwrap();
-        assert_eq!(got.into_raw_vec_and_offset().0, want);
-        let stage = session.last_report().unwrap().stages.remove(0);
-        assert_eq!(stage.fallbacks, u64::from(fault.is_some()), "{stage:?}");
-        assert!(stage.tasks > 16, "several blocks in each of 16 runs: {stage:?}");
-    }
-}
-
-#[test]
 fn several_outputs_share_one_read_and_keep_their_order() {
     let shape = [40, 6, 5];
     let values = leaf(&shape, 5);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tilewise::Array;
 use tilewise::device::gpu::Fault;
+use tilewise::plan::StageKind;
 use tilewise::session::{Config, DeviceChoice, Event, Session, s};
 
 /// A session on an adapter that may hold so many bytes. Under CI there has to be an adapter.
@@ -19,9 +20,13 @@ fn session(gpu_memory: u64, threads: usize) -> Option<Session> {
 
 /// The same, `apart` as if the adapter did not share the host's memory.
 fn session_of(gpu_memory: u64, threads: usize, apart: bool) -> Option<Session> {
+    session_with(256 << 20, gpu_memory, threads, apart)
+}
+
+fn session_with(memory: u64, gpu_memory: u64, threads: usize, apart: bool) -> Option<Session> {
     let config = Config {
         gpu_apart: apart,
-        memory: Some(256 << 20),
+        memory: Some(memory),
         gpu_memory: Some(gpu_memory),
         threads: Some(threads),
         device: DeviceChoice::Gpu(None),
@@ -283,4 +288,32 @@ fn what_only_a_lost_device_had_is_an_error() {
     session.inject_fault(Fault::Lost);
     let error = session.compute::<f32>(&kept.max(&[0, 1]).unwrap()).err().unwrap();
     assert!(error.to_string().contains("persist it again"), "{error}");
+}
+
+#[test]
+fn a_reduction_on_a_gpu_that_fails_begins_again() {
+    // Little memory, so that there are fewer runs than blocks.
+    let Some(session) = session_with(32 << 20, 8 << 20, 2, false) else {
+        return;
+    };
+    let (rows, columns) = (64, 1 << 16);
+    let values: Vec<f32> = (0..rows * columns).map(|i| (i % 251) as f32).collect();
+    let mut want = vec![0f32; columns];
+    for row in values.chunks(columns) {
+        want.iter_mut().zip(row).for_each(|(sum, x)| *sum += x); // whole numbers below 2^24
+    }
+    let source = FileLike::of("g", &[rows, columns], Some(&[1, columns]), &values);
+    let sums = Array::from_source(source).unwrap().sum(&[0]).unwrap();
+    let plan = session.plan(&[&sums]).unwrap();
+    let StageKind::Reduce { segments, .. } = plan.stages[0].kind else {
+        panic!("no reduction");
+    };
+    assert!(plan.stages[0].grid.count() >= 2 * segments, "{segments} runs");
+    for fault in [None, Some(Fault::OutOfMemory), Some(Fault::Submit)] {
+        fault.into_iter().for_each(|fault| session.inject_fault(fault));
+        let got = session.compute::<f32>(&sums).unwrap();
+        assert_eq!(got.into_raw_vec_and_offset().0, want);
+        let stage = session.last_report().unwrap().stages.remove(0);
+        assert_eq!(stage.fallbacks, u64::from(fault.is_some()), "{stage:?}");
+    }
 }
