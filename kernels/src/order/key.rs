@@ -14,6 +14,10 @@ pub trait Word: Copy + Ord + Default + Send + Sync + fmt::Debug + 'static {
     fn digit(self, at: usize) -> usize;
     /// The key as far from the largest as this is from zero.
     fn turned(self) -> Self;
+    /// The same number in 64 bits.
+    fn widened(self) -> u64;
+    /// The number from its lower bits.
+    fn narrowed(wide: u64) -> Self;
 }
 
 /// An element that can be put in order.
@@ -46,6 +50,14 @@ macro_rules! words {
             #[inline(always)]
             fn turned(self) -> $t {
                 !self
+            }
+            #[inline(always)]
+            fn widened(self) -> u64 {
+                u64::from(self)
+            }
+            #[inline(always)]
+            fn narrowed(wide: u64) -> $t {
+                wide as $t
             }
         }
     )*};

@@ -22,7 +22,7 @@ mod unique;
 pub use count::{BinError, Bins, bincount, histogram, weighted_bincount, weighted_histogram};
 pub use key::{Ordered, Word};
 pub use lanes::Lanes;
-pub use quantile::{Method, QuantileRoom, QuantileRule, Quantiles, pick, quantile};
+pub use quantile::{Blend, Method, Place, QuantileRoom, QuantileRule, Quantiles, pick, quantile};
 pub use radix::Record;
 pub use search::{KEYED_TABLE, Side, Table, digitize};
 pub use sort::{IndexRoom, LONGEST, SortRoom, argpartition, argsort, partition, sort};

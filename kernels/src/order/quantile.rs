@@ -107,16 +107,23 @@ impl Method {
 
 /// Where a quantile lies: at an element, between two with a weight of the second, or in the middle.
 #[derive(Clone, Copy, PartialEq, Debug)]
-struct Place {
-    low: usize,
-    high: usize,
-    blend: Blend,
+pub struct Place {
+    /// The place of the element below.
+    pub low: usize,
+    /// That of the one above.
+    pub high: usize,
+    /// What is made of both.
+    pub blend: Blend,
 }
 
+/// How a quantile is made of two elements.
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Blend {
+pub enum Blend {
+    /// It is the lower one.
     Low,
+    /// Between them, with this weight of the upper one.
     Weight(f64),
+    /// Their mean.
     Middle,
 }
 
@@ -181,7 +188,8 @@ impl QuantileRule {
         }
     }
 
-    fn places(&self, n: usize) -> Vec<Place> {
+    /// Where each result lies among `n` elements in order, of which there must be one.
+    pub fn places(&self, n: usize) -> Vec<Place> {
         match self {
             QuantileRule::At(qs, method) => qs.iter().map(|&q| method.place(n, q)).collect(),
             QuantileRule::Median => vec![Place {
