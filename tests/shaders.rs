@@ -16,11 +16,15 @@ fn library() -> String {
     .join("\n")
 }
 
-/// The module of `source`, or the compiler's message with the place in it.
+/// The module of `source`, or the compiler's message with the place in it. It needs no capability:
+/// it must run on any adapter.
 fn validated(source: &str) -> Result<naga::Module, String> {
+    validated_with(source, Capabilities::empty())
+}
+
+fn validated_with(source: &str, capabilities: Capabilities) -> Result<naga::Module, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    // No capability: the library must run on any adapter.
-    Validator::new(ValidationFlags::all(), Capabilities::empty())
+    Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| e.emit_to_string(source))?;
     Ok(module)
@@ -64,6 +68,22 @@ fn every_function_has_a_twin_on_f32() {
         assert_eq!(function.arguments.len(), *arity, "{wanted}");
         assert!(function.arguments.iter().all(|a| is_f32(a.ty)), "{wanted}");
         assert!(function.result.as_ref().is_some_and(|r| is_f32(r.ty)), "{wanted}");
+    }
+}
+
+#[test]
+fn kernels_of_order_are_valid_for_every_dtype() {
+    for dtype in tilewise::DType::ALL {
+        let texts = tilewise::device::gpu::order_wgsl(dtype);
+        assert!(texts.len() > 40, "{dtype}");
+        for (text, wide) in texts {
+            let needs = match wide {
+                true => Capabilities::FLOAT64 | Capabilities::SHADER_INT64,
+                false => Capabilities::empty(),
+            };
+            assert!(!text.contains("{{"), "{dtype}: {text}");
+            validated_with(&text, needs).unwrap_or_else(|message| panic!("{dtype}: {message}"));
+        }
     }
 }
 

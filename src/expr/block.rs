@@ -5,6 +5,7 @@
 //! block from those parts. Which blocks there are, where parts come from and when they are read is
 //! the planner's business.
 
+use super::order::Order;
 use super::{Expr, NodeKind};
 use crate::geometry::{AxisChunks, Chunks, Region, checked_bytes, row_major_strides};
 use crate::store::{Patch, dense_from};
@@ -12,6 +13,7 @@ use crate::{Error, Result};
 use bytemuck::Pod;
 use std::fmt;
 use std::sync::Arc;
+use tilewise_kernels::order::{QuantileRule, Side};
 use tilewise_kernels::scan::Scan;
 use tilewise_kernels::{Columns, ColumnsMut, DType, Strided};
 
@@ -95,6 +97,47 @@ pub enum BlockForm<'a> {
         axis: usize,
         /// The operand's dtype.
         dtype: DType,
+    },
+    /// Elements in order along an axis, or the places that they come from.
+    Order {
+        /// What is put in order.
+        order: &'a Order,
+        /// Whether places are asked for.
+        indices: bool,
+        /// The axis.
+        axis: usize,
+    },
+    /// Quantiles over axes.
+    Quantile {
+        /// Which.
+        rule: &'a QuantileRule,
+        /// Whether NaN is left out.
+        skipna: bool,
+        /// The rising axes, of which the first has the results.
+        axes: &'a [usize],
+        /// Elements along them.
+        len: usize,
+    },
+    /// Counts of a piece by bin: operands are the array, the edges, and weights if there are any.
+    Histogram,
+    /// Counts of each number of a piece, of a second operand's weights if there is one.
+    Bincount {
+        /// The first number that is not counted.
+        length: usize,
+    },
+    /// Where elements of the second operand stand in the first, which rises.
+    Searchsorted {
+        /// On which side of equal ones.
+        side: Side,
+    },
+    /// The bins of elements.
+    Digitize {
+        /// Their rising edges.
+        edges: &'a [f64],
+        /// Whether bins are counted from the last edge.
+        falling: bool,
+        /// Whether bins hold their right edge.
+        right: bool,
     },
 }
 

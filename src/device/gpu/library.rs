@@ -16,6 +16,7 @@ const SOURCES: &[&str] = &[
     include_str!("../../../shaders/ops_f64.wgsl"),
     include_str!("../../../shaders/kernel/narrow.wgsl"),
     include_str!("../../../shaders/kernel/pairs.wgsl"),
+    include_str!("../../../shaders/kernel/order.wgsl"),
     include_str!("../../../shaders/kernel/wide.wgsl"),
 ];
 

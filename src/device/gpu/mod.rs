@@ -290,6 +290,12 @@ pub fn merge_wgsl(program: &Program, wide: bool) -> std::result::Result<Vec<Stri
     Ok(cells.iter().flat_map(merge).map(|kernel| kernel.wgsl).collect())
 }
 
+/// The WGSL of every kernel that sorts, selects and counts elements of a dtype, each with whether it
+/// computes in f64; for reading.
+pub fn order_wgsl(dtype: DType) -> Vec<(String, bool)> {
+    blocks::order_texts(dtype)
+}
+
 impl Device for Gpu {
     fn name(&self) -> String {
         self.home.context.info.to_string()

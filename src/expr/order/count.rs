@@ -1,6 +1,6 @@
 //! Histograms and counts of numbers: each piece of the array is counted alone, then counts are added.
 
-use crate::expr::{BlockCall, BlockOp, Expr, Part, named};
+use crate::expr::{BlockCall, BlockForm, BlockOp, Expr, Part, named};
 use crate::geometry::{Chunks, Region};
 use crate::store::MemorySource;
 use crate::{Error, Result};
@@ -159,6 +159,10 @@ impl BlockOp for Histogram {
         self.edges * size_of::<f64>()
     }
 
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Histogram)
+    }
+
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
         dispatch!(call.operands[0].dtype, T => self.run_typed::<T>(call))
     }
@@ -186,6 +190,10 @@ impl BlockOp for Bincount {
 
     fn exact_chunks(&self) -> bool {
         true
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Bincount { length: self.length })
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {

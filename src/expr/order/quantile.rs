@@ -1,7 +1,7 @@
 //! Quantiles and medians over one axis or several.
 
 use super::axis::{bound_along, chunks_along, whole_along};
-use crate::expr::{BlockCall, BlockOp, Expr, Part, along};
+use crate::expr::{BlockCall, BlockForm, BlockOp, Expr, Part, along};
 use crate::geometry::{Region, normalize_axis, row_major_strides};
 use crate::store::Patch;
 use crate::{Error, Result};
@@ -152,6 +152,15 @@ impl BlockOp for Quantile {
         dispatch!(self.dtype, T => {
             type Key = <T as Ordered>::Key;
             gathered + Lanes::<Key, u64>::bytes(size_of::<Key>(), len, inner, count)
+        })
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Quantile {
+            rule: &self.rule,
+            skipna: self.skipna,
+            axes: &self.axes,
+            len: self.axes.iter().map(|&a| self.shape[a]).product(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Places of values among sorted ones.
 
-use crate::expr::{BlockCall, BlockOp, Expr, Part, along};
+use crate::expr::{BlockCall, BlockForm, BlockOp, Expr, Part, along};
 use crate::geometry::Region;
 use crate::store::Patch;
 use crate::{Error, Result};
@@ -61,6 +61,10 @@ impl BlockOp for Searchsorted {
         self.table.min(KEYED_TABLE) * size_of::<u64>()
     }
 
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Searchsorted { side: self.side })
+    }
+
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
         let (table, values) = (&call.operands[0], &call.operands[1]);
         dispatch!(table.dtype, T => {
@@ -96,6 +100,14 @@ impl BlockOp for Digitize {
 
     fn scratch_bytes(&self, _: &[usize]) -> usize {
         self.edges.len().min(KEYED_TABLE) * size_of::<u64>()
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Digitize {
+            edges: &self.edges,
+            falling: self.falling,
+            right: self.right,
+        })
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {

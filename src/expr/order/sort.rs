@@ -1,7 +1,7 @@
 //! Sorting along an axis, wholly or as far as asked.
 
 use super::axis::{bound_along, chunks_along, whole_along};
-use crate::expr::{BlockCall, BlockOp, Expr, along};
+use crate::expr::{BlockCall, BlockForm, BlockOp, Expr, along};
 use crate::geometry::{Region, normalize_axis};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -89,6 +89,14 @@ impl BlockOp for Ordering {
         dispatch!(self.dtype, T => match self.indices {
             true => IndexRoom::<T>::bytes(size_of::<<T as Element>::Stored>(), len, inner, out),
             false => SortRoom::<T>::bytes(len, inner, out),
+        })
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Order {
+            order: &self.order,
+            indices: self.indices,
+            axis: self.axis,
         })
     }
 
