@@ -7,8 +7,6 @@
 @group(0) @binding(2) var<storage, read_write> wanted: array<Sought>;
 @group(0) @binding(3) var<storage, read_write> counts: array<u32>;
 
-var<workgroup> sums: array<u32, 256>;
-
 @compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -27,22 +25,12 @@ fn main(
         }
         return;
     }
-    sums[local] = count;
-    workgroupBarrier();
-    for (var step = 1u; step < 256u; step *= 2u) {
-        var earlier = 0u;
-        if local >= step {
-            earlier = sums[local - step];
-        }
-        workgroupBarrier();
-        sums[local] += earlier;
-        workgroupBarrier();
-    }
+    let sum = running(local, vec2<u32>(count, 0u)).x;
     let rest = wanted[which].before;
     storageBarrier();
     workgroupBarrier();
-    if rest < sums[local] && rest >= sums[local] - count {
+    if rest < sum && rest >= sum - count {
         let key = with_digit(key_found(wanted[which]), local, params[1]);
-        wanted[which] = sought(key, rest - (sums[local] - count));
+        wanted[which] = sought(key, rest - (sum - count));
     }
 }

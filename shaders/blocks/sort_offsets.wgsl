@@ -6,8 +6,6 @@
 @group(0) @binding(1) var<storage, read_write> counts: array<u32>;
 @group(0) @binding(2) var<storage, read_write> totals: array<u32>;
 
-var<workgroup> sums: array<u32, 256>;
-
 @compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -23,24 +21,13 @@ fn main(
     for (var chunk = start; chunk < end; chunk++) {
         sum += counts[row * params[2] + chunk];
     }
-    sums[local] = sum;
-    workgroupBarrier();
-    for (var step = 1u; step < 256u; step *= 2u) {
-        var earlier = 0u;
-        if local >= step {
-            earlier = sums[local - step];
-        }
-        workgroupBarrier();
-        sums[local] += earlier;
-        workgroupBarrier();
-    }
-    var sofar = sums[local] - sum;
+    var sofar = running(local, vec2<u32>(sum, 0u)).x - sum;
     for (var chunk = start; chunk < end; chunk++) {
         let count = counts[row * params[2] + chunk];
         counts[row * params[2] + chunk] = sofar;
         sofar += count;
     }
     if local == 255u && row < 256u * params[0] {
-        totals[row] = sums[255];
+        totals[row] = sums[255].x;
     }
 }

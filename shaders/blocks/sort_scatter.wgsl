@@ -13,8 +13,6 @@
 // An invocation has eight neighbouring records; each 32 are 33 apart, so that those that several
 // invocations read at once lie in different banks.
 var<workgroup> tile: array<Record, 2112>;
-// Counts of the four values of two bits, 16 bits each.
-var<workgroup> sums: array<vec2<u32>, 256>;
 // First the running total of each digit, then where its records go less their place in the tile.
 var<workgroup> starts: array<u32, 256>;
 
@@ -22,7 +20,7 @@ fn slot(at: u32) -> u32 {
     return at + at / 32u;
 }
 
-// One in the count of `value`.
+// One in the count of `value`; counts of the four values of two bits have 16 bits each.
 fn one(value: u32) -> vec2<u32> {
     let bit = 1u << (16u * (value & 1u));
     return select(vec2<u32>(bit, 0u), vec2<u32>(0u, bit), value >= 2u);
@@ -30,20 +28,6 @@ fn one(value: u32) -> vec2<u32> {
 
 fn count_of(counted: vec2<u32>, value: u32) -> u32 {
     return (select(counted.x, counted.y, value >= 2u) >> (16u * (value & 1u))) & 0xffffu;
-}
-
-// Sums over the invocations up to each.
-fn running(local: u32) {
-    workgroupBarrier();
-    for (var step = 1u; step < 256u; step *= 2u) {
-        var earlier = vec2<u32>();
-        if local >= step {
-            earlier = sums[local - step];
-        }
-        workgroupBarrier();
-        sums[local] += earlier;
-        workgroupBarrier();
-    }
 }
 
 @compute @workgroup_size(256)
@@ -71,9 +55,7 @@ fn main(
     if present {
         total = totals[256u * lane + local];
     }
-    sums[local] = vec2<u32>(total, 0u);
-    running(local);
-    var place = sums[local].x - total;
+    var place = running(local, vec2<u32>(total, 0u)).x - total;
     if present {
         place += counts[(256u * lane + local) * params[2] + chunk];
     }
@@ -85,14 +67,13 @@ fn main(
             mine[k] = tile[slot(8u * local + k)];
             counted += one((digit(mine[k], shift) >> low) & 3u);
         }
-        sums[local] = counted;
-        running(local);
+        let earlier = running(local, counted) - counted;
         let all = sums[255];
         let zeros = count_of(all, 0u);
         let ones = zeros + count_of(all, 1u);
         let twos = ones + count_of(all, 2u);
         // No field overflows: together they count 2048.
-        var next = sums[local] - counted + vec2<u32>(zeros << 16u, ones | (twos << 16u));
+        var next = earlier + vec2<u32>(zeros << 16u, ones | (twos << 16u));
         for (var k = 0u; k < 8u; k++) {
             let value = (digit(mine[k], shift) >> low) & 3u;
             tile[slot(count_of(next, value))] = mine[k];

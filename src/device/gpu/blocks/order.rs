@@ -11,7 +11,7 @@ use crate::expr::order::Order;
 use crate::{DType, Result};
 
 /// Workgroup memory of the largest kernel: records of 12 bytes, sums and starts of `sort_scatter.wgsl`.
-const WORKGROUP_BYTES: usize = 12 * 2112 + 12 * 256;
+const WORKGROUP_BYTES: usize = 12 * 2112 + 8 * 512 + 4 * 256;
 
 const STORE: &str = include_str!("../../../../shaders/blocks/sort_store.wgsl");
 const STORE_TURNED: &str = include_str!("../../../../shaders/blocks/sort_store_turned.wgsl");

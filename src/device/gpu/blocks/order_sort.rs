@@ -12,6 +12,7 @@ use super::order_lanes::{PARAMETER_BYTES, dispatch, parameters};
 use crate::Result;
 
 const ROWS: &str = include_str!("../../../../shaders/blocks/sort_rows.wgsl");
+pub(super) const SUMS: &str = include_str!("../../../../shaders/blocks/sort_sums.wgsl");
 const DIGITS: &str = include_str!("../../../../shaders/blocks/sort_digits.wgsl");
 const OFFSETS: &str = include_str!("../../../../shaders/blocks/sort_offsets.wgsl");
 const SCATTER: &str = include_str!("../../../../shaders/blocks/sort_scatter.wgsl");
@@ -191,5 +192,5 @@ pub(super) fn rows(keys: Keys, length: usize) -> String {
 
 /// The kernels of a pass of the radix sort.
 pub(super) fn passes(keys: Keys) -> [String; 3] {
-    [DIGITS, OFFSETS, SCATTER].map(|text| keys.kernel(&[text]))
+    [&[DIGITS][..], &[SUMS, OFFSETS], &[SUMS, SCATTER]].map(|parts| keys.kernel(parts))
 }

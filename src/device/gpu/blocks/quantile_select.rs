@@ -7,6 +7,7 @@ use super::super::Gpu;
 use super::super::launch::{Launch, Need, Span};
 use super::order_keys::Keys;
 use super::order_lanes::{PARAMETER_BYTES, dispatch, parameters};
+use super::order_sort::SUMS;
 use crate::Result;
 
 const DIGITS: &str = include_str!("../../../../shaders/blocks/select_digits.wgsl");
@@ -82,5 +83,5 @@ impl Selection {
 
 /// The kernels of a pass.
 pub(super) fn passes(keys: Keys) -> [String; 2] {
-    [DIGITS, NARROW].map(|text| keys.kernel(&[text]))
+    [&[DIGITS][..], &[SUMS, NARROW]].map(|parts| keys.kernel(parts))
 }
