@@ -8,10 +8,11 @@ mod gpu_session;
 #[path = "common/order.rs"]
 mod order;
 
-use gpu_session::{assert_on_gpu, session};
+use gpu_session::{assert_on_gpu, cpu_session, session, session_of};
 use tilewise::Array;
 use tilewise::expr::order::BinSpec;
 use tilewise::kernels::order::Side;
+use tilewise::session::{ChunkSpec, s};
 
 #[test]
 fn searching_is_numpys() {
@@ -67,10 +68,7 @@ fn many_elements_and_many_bins_are_counted() {
     let Some(session) = session() else { return };
     let values = numbers(1 << 20);
     let array = Array::from_vec(&[1 << 10, 1 << 10], values.clone()).unwrap();
-    let cut = array.rechunk(&[
-        tilewise::session::ChunkSpec::Size(700),
-        tilewise::session::ChunkSpec::Size(333),
-    ]);
+    let cut = array.rechunk(&[ChunkSpec::Size(700), ChunkSpec::Size(333)]);
     for (array, bins) in [(array, 10), (cut.unwrap(), 5000)] {
         let (low, high) = (-400.0, 500.03);
         let (counts, edges) = array.histogram(&BinSpec::Between(bins, low, high), None).unwrap();
@@ -184,5 +182,40 @@ fn bins_between_edges_that_no_dtype_holds_are_exact() {
             };
             assert_eq!(bin, edges.iter().filter(passed).count() as i64, "{value}");
         }
+    }
+}
+
+#[test]
+fn operands_are_read_where_they_lie() {
+    let values: Vec<f32> = numbers(60_000)
+        .into_iter()
+        .map(|x| x.clamp(-300.0, 400.0))
+        .collect();
+    let values: Vec<f32> = values
+        .into_iter()
+        .map(|x| if x.is_nan() { 7.0 } else { x })
+        .collect();
+    let array = Array::from_vec(&[300, 200], values).unwrap();
+    let table = array
+        .slice(&[s(Some(1), Some(2), None)])
+        .unwrap()
+        .squeeze(Some(&[0]))
+        .unwrap();
+    let results = |array: &Array, table: &Array| {
+        let table = table.sort(0).unwrap();
+        let (counts, edges) = array.histogram(&BinSpec::Count(37), None).unwrap();
+        let places = table.searchsorted(array, Side::Left).unwrap();
+        let bins = array.digitize(&[-20.0, 0.5, 70.0], true).unwrap();
+        let numbers = bins.bincount(4, None).unwrap();
+        [counts, edges, places, bins, numbers]
+    };
+    let want = results(&array, &table);
+    let want = order::bytes(&cpu_session(), &want.each_ref()).unwrap();
+    for apart in [false, true] {
+        let Some(session) = session_of(apart) else { return };
+        let kept = [session.persist(&array).unwrap(), session.persist(&table).unwrap()];
+        let found = results(&kept[0], &kept[1]);
+        assert_eq!(order::bytes(&session, &found.each_ref()).unwrap(), want);
+        assert_on_gpu(&session);
     }
 }

@@ -8,12 +8,12 @@ mod gpu_session;
 #[path = "common/order.rs"]
 mod order;
 
-use gpu_session::{assert_on_gpu, session};
+use gpu_session::{assert_on_gpu, cpu_session, session, session_of};
 use order::bytes;
 use std::cmp::Ordering;
 use tilewise::kernels::order::Method;
 use tilewise::kernels::{Element, dispatch};
-use tilewise::session::{ChunkSpec, Config, DeviceChoice, Session, s};
+use tilewise::session::{ChunkSpec, Session, s};
 use tilewise::{Array, DType, Scalar};
 
 /// How the elements of an array are made.
@@ -390,34 +390,36 @@ fn quantiles_of_long_lanes_are_selected() {
 
 #[test]
 fn what_follows_reads_results_where_they_are() {
-    let Some(session) = session() else { return };
-    let values: Vec<f32> = elements(300 * 70, Pattern::Few);
-    let array = Array::from_vec(&[300, 70], values).unwrap();
-    let cut = array
-        .rechunk(&[ChunkSpec::Size(130), ChunkSpec::Size(70)])
-        .unwrap();
-    let sorted = cut.sort(1).unwrap();
-    let places = sorted.argsort(0).unwrap();
-    let largest = (&sorted + &sorted).unwrap().topk(5, 0).unwrap();
-    let median = largest.median(Some(&[0]), true, false).unwrap();
-    let wanted = [&sorted, &places, &largest, &median];
-    let found = bytes(&session, &wanted).unwrap();
-    assert_on_gpu(&session);
-    for (array, found) in wanted.into_iter().zip(found) {
-        let mut want = vec![0u64; found.len().div_ceil(8)];
-        let want = &mut bytemuck::cast_slice_mut::<u64, u8>(&mut want)[..found.len()];
-        cpu_session().compute_into(&[array], vec![&mut *want]).unwrap();
-        assert_eq!(found, want);
+    for apart in [false, true] {
+        let Some(session) = session_of(apart) else { return };
+        let values: Vec<f32> = elements(300 * 70, Pattern::Few);
+        let array = Array::from_vec(&[300, 70], values).unwrap();
+        let cut = array
+            .rechunk(&[ChunkSpec::Size(130), ChunkSpec::Size(70)])
+            .unwrap();
+        let sorted = cut.sort(1).unwrap();
+        let places = sorted.argsort(0).unwrap();
+        let largest = (&sorted + &sorted).unwrap().topk(5, 0).unwrap();
+        let median = largest.median(Some(&[0]), true, false).unwrap();
+        let kept = session.persist(&sorted).unwrap();
+        let part = kept
+            .slice(&[s(Some(7), None, None), s(Some(1), None, Some(3))])
+            .unwrap();
+        let wanted = [
+            (&sorted, &sorted),
+            (&places, &places),
+            (&largest, &largest),
+            (&median, &median),
+            (&kept.argsort(0).unwrap(), &places),
+            (&part.sort(0).unwrap(), &part.sort(0).unwrap()),
+        ];
+        let asked: Vec<&Array> = wanted.iter().map(|(a, _)| *a).collect();
+        let found = bytes(&session, &asked).unwrap();
+        assert_on_gpu(&session);
+        for ((_, array), found) in wanted.into_iter().zip(found) {
+            assert_eq!(bytes(&cpu_session(), &[array]).unwrap(), [found]);
+        }
     }
-}
-
-fn cpu_session() -> Session {
-    Session::new(Config {
-        memory: Some(64 << 20),
-        device: DeviceChoice::Cpu,
-        ..Config::default()
-    })
-    .unwrap()
 }
 
 #[test]

@@ -11,8 +11,14 @@ use tilewise::session::{Config, DeviceChoice, Session};
 
 /// A session on the first adapter that opens.
 pub fn session() -> Option<Session> {
+    session_of(false)
+}
+
+/// The same, `apart` as if the adapter did not share the host's memory.
+pub fn session_of(apart: bool) -> Option<Session> {
     let open = |index| {
         Session::new(Config {
+            gpu_apart: apart,
             memory: Some(1 << 30),
             threads: Some(2),
             device: DeviceChoice::Gpu(Some(index)),
@@ -25,6 +31,17 @@ pub fn session() -> Option<Session> {
         eprintln!("skipped: no adapter to test on; tools/setup.sh installs a driver");
     }
     found
+}
+
+/// A session on the CPU.
+pub fn cpu_session() -> Session {
+    Session::new(Config {
+        memory: Some(256 << 20),
+        threads: Some(2),
+        device: DeviceChoice::Cpu,
+        ..Config::default()
+    })
+    .unwrap()
 }
 
 /// Checks that the block operations of the last run, of which there must be some, ran on the GPU,
