@@ -7,7 +7,8 @@ mod common;
 
 use common::FileLike;
 use serde_json::Value;
-use tilewise::session::{ChunkSpec, Config, Session};
+use std::cell::Cell;
+use tilewise::session::{ChunkSpec, Config, DeviceChoice, Session};
 use tilewise::store::MemorySource;
 use tilewise::{Array, DType};
 use tilewise_kernels::{Scalar, dispatch};
@@ -118,13 +119,53 @@ fn check(dtype: DType, exact: bool, want: &[u8], got: &[u8], what: &str) {
 
 #[test]
 fn products_agree_with_numpy() {
+    let config = Config {
+        threads: Some(2),
+        device: DeviceChoice::Cpu,
+        ..Config::default()
+    };
+    agree(&Session::new(config).unwrap(), |_| {});
+}
+
+#[test]
+fn products_agree_with_numpy_on_a_gpu() {
+    let config = Config {
+        threads: Some(2),
+        device: DeviceChoice::Gpu(None),
+        ..Config::default()
+    };
+    let session = match Session::new(config) {
+        Ok(session) => session,
+        Err(error) if std::env::var_os("CI").is_none() => {
+            println!("skipped, no adapter: {error}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let (there, elsewhere) = (Cell::new(0), Cell::new(0));
+    agree(&session, |session| {
+        let report = session.last_report().unwrap();
+        for stage in report.stages {
+            assert_eq!(stage.fallbacks, 0, "{stage:?}");
+            let count = if stage.device.starts_with("gpu:") {
+                &there
+            } else {
+                &elsewhere
+            };
+            count.set(count.get() + 1);
+        }
+    });
+    // An adapter without 64-bit numbers leaves those to the CPU.
+    assert!(
+        there.get() > 2 * elsewhere.get(),
+        "{there:?} stages on the GPU, {elsewhere:?} elsewhere"
+    );
+}
+
+/// Checks every case in every way of giving operands; `seen` looks at the session after each.
+fn agree(session: &Session, seen: impl Fn(&Session)) {
     let text = include_str!("oracle/contractions.json");
     let oracle: Value = serde_json::from_str(text).unwrap();
-    let session = Session::new(Config {
-        threads: Some(2),
-        ..Config::default()
-    })
-    .unwrap();
     let cases = oracle["cases"].as_array().unwrap();
     assert!(cases.len() > 150);
     for case in cases {
@@ -143,6 +184,7 @@ fn products_agree_with_numpy() {
             session
                 .compute_into(&[&array], vec![&mut out])
                 .unwrap_or_else(|e| panic!("{what}: {e}"));
+            seen(session);
             let words = bytes(want["words"].as_str().unwrap());
             check(dtype(want), case["exact"].as_bool().unwrap(), &words, &out, &what);
         }

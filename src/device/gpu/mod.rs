@@ -33,6 +33,7 @@ mod store;
 mod template;
 mod walk;
 
+use self::blocks::Tilings;
 use self::context::Context;
 use self::expression::{Abilities, Expression};
 use self::feed::Scheme;
@@ -70,6 +71,8 @@ pub struct Gpu {
     abilities: Abilities,
     verdicts: Vec<Verdict>,
     denials: Denials,
+    /// How fast its ways of multiplying matrices are.
+    tilings: Tilings,
     /// Programs asked about, with the answer.
     answers: Mutex<HashMap<Program, std::result::Result<(), String>>>,
     rates: OnceLock<Rates>,
@@ -136,6 +139,7 @@ impl Gpu {
             home: Arc::new(Home::new(context, options.budget, options.staging, direct)),
             verdicts: Vec::new(),
             denials: Denials::default(),
+            tilings: Tilings::default(),
             answers: Mutex::default(),
             rates: OnceLock::new(),
         };

@@ -87,7 +87,9 @@ impl Pipelines {
         let slot = lock(&self.slots).entry(key).or_default().clone();
         let compiled = slot.get_or_init(|| {
             let kernel = write(program, bundle, shape, schemes, self.style)?;
-            let compiled = self.compile(context, &kernel.wgsl).map_err(|e| e.to_string())?;
+            let compiled = self
+                .compile(context, &kernel.wgsl, true)
+                .map_err(|e| e.to_string())?;
             Ok(Arc::new(Pipeline {
                 kernel,
                 compiled: Arc::new(compiled),
@@ -99,26 +101,46 @@ impl Pipelines {
     /// A hand-written kernel, compiled now if this is its first use: its entry point is `main`, its
     /// bindings are those of group 0, numbered from 0, and it uses all of them.
     pub fn text(&self, context: &Context, wgsl: &str) -> Result<Arc<Compiled>> {
+        self.kept(context, wgsl, true)
+    }
+
+    /// The same without the checks that keep indices within arrays and loops from running for ever.
+    ///
+    /// # Safety
+    /// However the kernel is dispatched, its indices must stay within arrays and its loops end.
+    pub unsafe fn unchecked_text(&self, context: &Context, wgsl: &str) -> Result<Arc<Compiled>> {
+        self.kept(context, wgsl, false)
+    }
+
+    fn kept(&self, context: &Context, wgsl: &str, checked: bool) -> Result<Arc<Compiled>> {
         let known = lock(&self.texts).get(wgsl).cloned();
         let slot = match known {
             Some(slot) => slot,
             None => lock(&self.texts).entry(wgsl.to_string()).or_default().clone(),
         };
         let compiled = slot.get_or_init(|| {
-            let compiled = self.compile(context, wgsl).map_err(|e| e.to_string())?;
+            let compiled = self.compile(context, wgsl, checked).map_err(|e| e.to_string())?;
             Ok(Arc::new(compiled))
         });
         compiled.clone().map_err(Error::Device)
     }
 
-    /// Compiles a shader.
-    fn compile(&self, context: &Context, wgsl: &str) -> Result<Compiled> {
+    /// Compiles a shader; one that is not checked is a text of [`Pipelines::unchecked_text`].
+    fn compile(&self, context: &Context, wgsl: &str, checked: bool) -> Result<Compiled> {
         context.checkpoint(Step::Compile)?;
         let pipeline = context.guard("compiling a kernel", || {
-            let module = context.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            let source = wgpu::ShaderModuleDescriptor {
                 label: None,
                 source: wgpu::ShaderSource::Wgsl(wgsl.into()),
-            });
+            };
+            let module = match checked {
+                true => context.device.create_shader_module(source),
+                // SAFETY: the promise of whoever asked for an unchecked text.
+                false => unsafe {
+                    let checks = wgpu::ShaderRuntimeChecks::unchecked();
+                    context.device.create_shader_module_trusted(source, checks)
+                },
+            };
             context
                 .device
                 .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

@@ -5,7 +5,7 @@
 //! with their area and the reading with their edges.
 
 use super::{Extents, Label};
-use crate::expr::{BlockCall, BlockOp, Expr};
+use crate::expr::{BlockCall, BlockForm, BlockOp, Expr};
 use crate::geometry::{AxisChunks, Chunks, Region};
 use crate::{Error, Result};
 use tilewise_kernels::gemm::{Axes, Factor, contract, scratch_bytes};
@@ -164,6 +164,13 @@ impl BlockOp for Contraction {
             }
         }
         Some(extents)
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Contract {
+            axes: &self.axes,
+            dtype: self.dtype,
+        })
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {

@@ -3,6 +3,7 @@
 //! A family says what it can compute exactly on this adapter before anything runs; what it refuses
 //! runs on the CPU, whose blocks give the same results and take and hand on the same carries.
 
+mod contract;
 mod count;
 mod order;
 mod order_keys;
@@ -10,6 +11,9 @@ mod order_lanes;
 mod order_sort;
 mod quantile;
 mod quantile_select;
+mod walk;
+
+pub(super) use self::contract::Tilings;
 
 use super::Gpu;
 use crate::device::{BlockTask, OutMut};
@@ -32,6 +36,7 @@ pub(super) fn supports(
         BlockForm::Histogram => count::supports("histogram", operands.len() > 2),
         BlockForm::Bincount { .. } => count::supports("bincount", operands.len() > 1),
         BlockForm::Searchsorted { .. } | BlockForm::Digitize { .. } => Ok(()),
+        BlockForm::Contract { dtype, .. } => contract::supports(gpu, *dtype),
     }
 }
 
@@ -57,6 +62,7 @@ pub(super) fn run(
             falling,
             right,
         } => count::digitize(gpu, task, out, (edges, *falling, *right)),
+        BlockForm::Contract { axes, .. } => contract::run(gpu, axes, task, out),
     }
 }
 

@@ -1,0 +1,74 @@
+//! The kernels' texts are valid for every dtype and tiling, checked without a GPU.
+
+use super::plan::STEPS;
+use super::ring::Ring;
+use super::tiling::{Bounds, TILINGS};
+use super::*;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use std::collections::BTreeSet;
+
+const BOUNDS: Bounds = Bounds {
+    threads: 1024,
+    memory: 32 << 10,
+};
+
+fn check(what: &str, source: &str) {
+    let module = naga::front::wgsl::parse_str(source);
+    let module = module.unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(source)));
+    let wide = Capabilities::FLOAT64 | Capabilities::SHADER_INT64;
+    if let Err(error) = Validator::new(ValidationFlags::all(), wide).validate(&module) {
+        panic!("{what}: {}", error.emit_to_string(source));
+    }
+}
+
+#[test]
+fn inner_loops_are_valid() {
+    for ring in [Ring::U32, Ring::U64, Ring::F32, Ring::F64] {
+        for tiling in TILINGS {
+            let Some(depth) = tiling.depth(ring, BOUNDS) else {
+                assert_eq!(ring.size(), 8, "{tiling:?} has no depth");
+                continue;
+            };
+            assert!(STEPS.is_multiple_of(depth));
+            for unroll in [1, depth] {
+                check(
+                    &format!("{tiling:?} of {ring:?}"),
+                    &tiling.text(ring, depth, unroll),
+                );
+            }
+        }
+        let fits = TILINGS.iter().filter(|t| t.depth(ring, BOUNDS).is_some());
+        let small = TILINGS.iter().filter(|t| t.tile == [32, 32]);
+        assert!(fits.count() >= 4 && small.count() == 1, "{ring:?}");
+    }
+}
+
+#[test]
+fn tiles_are_blocks_of_invocations_and_whole_packs() {
+    for tiling in TILINGS {
+        let [down, across] = [0, 1].map(|n| tiling.tile[n] / tiling.own[n]);
+        assert!(down % 4 == 0 && across % 8 == 0, "{tiling:?}");
+        assert!(tiling.tile.iter().all(|n| n % packed::PACK == 0), "{tiling:?}");
+        assert!(tiling.own.iter().all(|n| n % 4 == 0), "{tiling:?}");
+    }
+}
+
+#[test]
+fn passes_are_valid_for_every_dtype() {
+    let mut texts = BTreeSet::new();
+    for dtype in DType::ALL {
+        for (what, text) in [
+            ("pack", packed::pack_text(dtype)),
+            ("thin", thin::text(dtype)),
+            ("finish", finish_text(dtype)),
+        ] {
+            check(&format!("{what} of {dtype}"), &text);
+            texts.insert(text);
+        }
+    }
+    assert_eq!(
+        texts.len(),
+        27,
+        "signed and unsigned integers share their kernels"
+    );
+}
