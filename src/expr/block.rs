@@ -13,8 +13,8 @@ use crate::{Error, Result};
 use bytemuck::Pod;
 use std::fmt;
 use std::sync::Arc;
-use tilewise_kernels::order::{QuantileRule, Side};
 use tilewise_kernels::gemm::Axes;
+use tilewise_kernels::order::{QuantileRule, Side};
 use tilewise_kernels::scan::Scan;
 use tilewise_kernels::{Columns, ColumnsMut, DType, Strided};
 
@@ -139,6 +139,7 @@ pub enum BlockForm<'a> {
         falling: bool,
         /// Whether bins hold their right edge.
         right: bool,
+    },
     /// Sums of products of two operands of a dtype.
     Contract {
         /// What their axes have to do with each other.

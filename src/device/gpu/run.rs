@@ -2,6 +2,7 @@
 
 use super::Gpu;
 use super::accumulate::Block;
+use super::blocks::transpose;
 use super::feed::Scheme;
 use super::fold::{Planes, copy_cells, fold};
 use super::job::{Job, cell_runs};
@@ -84,6 +85,13 @@ impl Gpu {
         check(&placed, outputs)?;
         if task.shape.contains(&0) {
             return Ok(());
+        }
+        if let [out] = &*outputs
+            && let Some(turned) = transpose::plan(self, &placed, out)
+        {
+            let whole = Region::whole(task.shape);
+            let out = stores(task, &whole, outputs).swap_remove(0);
+            return out.map_or(Ok(()), |out| turned.run(self, &placed, out));
         }
         let schemes = super::schemes(task.program, self.abilities)
             .map_err(|why| self.home.context.error("planning", why))?;

@@ -11,6 +11,7 @@ mod order_lanes;
 mod order_sort;
 mod quantile;
 mod quantile_select;
+pub(super) mod transpose;
 mod walk;
 
 pub(super) use self::contract::Tilings;

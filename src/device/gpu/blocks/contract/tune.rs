@@ -58,7 +58,7 @@ impl Tilings {
     pub(super) fn choose(&self, gpu: &Gpu, problem: &Problem, ring: Ring) -> Result<(Tiling, usize)> {
         let bounds = bounds(gpu);
         let rates = self.rates(gpu, problem, ring, bounds);
-        choose(problem, ring, bounds, &rates, gpu.parallel).ok_or_else(|| {
+        choose(problem, ring, bounds, &rates, gpu.style.parallel).ok_or_else(|| {
             Error::Device(format!(
                 "contract: no tiling fits {} invocations and {} bytes of workgroup memory",
                 bounds.threads, bounds.memory
