@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 /// Tiles are put together where that copies at most so many times what is read.
 const READ_THROUGH: usize = 4;
 
-/// The tiles of a feed, if it is an array of tiles of this session.
+/// The tiles of a feed, if it is an array of tiles in the session's store.
 fn tiles_of<'a>(run: &'a Run<'_>, feed: &'a Feed) -> Option<Tiles<'a>> {
     match feed {
         Feed::Array(id) => Some(Tiles {
