@@ -71,6 +71,12 @@ fn every_function_has_a_twin_on_f32() {
     }
 }
 
+/// Builtins whose accuracy, or whose result for NaN, is the driver's choice.
+const FORBIDDEN: [&str; 24] = [
+    "exp", "exp2", "log", "log2", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh",
+    "tanh", "asinh", "acosh", "atanh", "pow", "clamp", "sign", "round", "fma", "mix", "saturate",
+];
+
 #[test]
 fn kernels_of_order_are_valid_for_every_dtype() {
     for dtype in tilewise::DType::ALL {
@@ -89,14 +95,9 @@ fn kernels_of_order_are_valid_for_every_dtype() {
 
 #[test]
 fn no_builtin_that_differs_between_drivers_is_called() {
-    // Their accuracy, or their result for NaN, is the driver's choice.
-    let forbidden = [
-        "exp", "exp2", "log", "log2", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh",
-        "tanh", "asinh", "acosh", "atanh", "pow", "clamp", "sign", "round", "fma", "mix", "saturate",
-    ];
     assert_eq!(called("y = tw_exp(exp(x) + (z))"), ["tw_exp", "exp", ""]);
     for name in called(&library()) {
-        assert!(!forbidden.contains(&name), "the library calls {name}");
+        assert!(!FORBIDDEN.contains(&name), "the library calls {name}");
     }
 }
 
@@ -124,4 +125,34 @@ fn the_kernels_of_limits_are_valid() {
             .validate(&module)
             .unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
     }
+}
+
+#[test]
+fn scans_windows_and_stencils_call_none_either() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/blocks");
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let ours = ["scan", "window", "stencil", "columns", "pack"];
+    let named = |path: &std::path::PathBuf| {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        ours.iter().any(|start| name.starts_with(start))
+    };
+    let mut checked = 0;
+    for path in files.filter(named) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        for name in called(&code.join("\n")) {
+            assert!(!FORBIDDEN.contains(&name), "{} calls {name}", path.display());
+        }
+        checked += 1;
+    }
+    assert!(checked > 15, "only {checked} files checked");
 }

@@ -6,6 +6,7 @@
 //! the planner's business.
 
 use super::order::Order;
+use super::overlap::StencilForm;
 use super::{Expr, NodeKind};
 use crate::geometry::{AxisChunks, Chunks, Region, checked_bytes, row_major_strides};
 use crate::store::{Patch, dense_from};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use tilewise_kernels::gemm::Axes;
 use tilewise_kernels::order::{QuantileRule, Side};
 use tilewise_kernels::scan::Scan;
+use tilewise_kernels::window::Window;
 use tilewise_kernels::{Columns, ColumnsMut, DType, Strided};
 
 /// An operation on blocks. Its `Debug` text holds every parameter: two of the same text are the
@@ -147,6 +149,17 @@ pub enum BlockForm<'a> {
         /// The dtype of operands and result.
         dtype: DType,
     },
+    /// A window that moves along an axis of elements of a dtype.
+    Window {
+        /// What it gives.
+        window: &'a Window,
+        /// The axis.
+        axis: usize,
+        /// The operand's dtype.
+        dtype: DType,
+    },
+    /// A weighted sum of neighbours.
+    Stencil(StencilForm<'a>),
 }
 
 /// The part of an operand that lies in memory.

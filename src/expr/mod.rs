@@ -21,7 +21,7 @@ pub use along::Spacing;
 pub use block::{BlockCall, BlockForm, BlockOp, Part, Place, along, along_places};
 pub use create::Custom;
 pub(crate) use create::named;
-pub use overlap::{Boundary, Overlap};
+pub use overlap::{Boundary, Overlap, StencilForm};
 pub use views::SliceItem;
 
 use crate::geometry::{Chunks, IndexMap};

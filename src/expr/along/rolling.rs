@@ -1,7 +1,7 @@
 //! Rolling windows: blocks that see their neighbours along an axis.
 
 use super::super::Expr;
-use super::super::block::{BlockCall, BlockOp, along};
+use super::super::block::{BlockCall, BlockForm, BlockOp, along};
 use crate::geometry::{Region, normalize_axis};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -76,6 +76,14 @@ impl BlockOp for Rolling {
         let inner: usize = block[self.axis + 1..].iter().product();
         let bytes = |outer, inner| self.window.scratch_bytes(self.dtype, rows, outer, inner);
         bytes(1, inner).max(bytes(others, 1))
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Window {
+            window: &self.window,
+            axis: self.axis,
+            dtype: self.dtype,
+        })
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {

@@ -12,3 +12,4 @@ mod stencil;
 
 pub use boundary::Boundary;
 pub use mapped::Overlap;
+pub use stencil::StencilForm;

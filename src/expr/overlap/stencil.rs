@@ -2,7 +2,7 @@
 
 use super::Boundary;
 use super::reach::{self, Reach};
-use crate::expr::{BlockCall, BlockOp, Expr};
+use crate::expr::{BlockCall, BlockForm, BlockOp, Expr};
 use crate::geometry::{AxisChunks, Chunks, Region};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -19,6 +19,36 @@ struct Stencil {
     taps: Vec<(Vec<usize>, Scalar)>,
     /// What stands beyond constant boundaries, per axis.
     fills: Vec<Scalar>,
+}
+
+/// A stencil as plain data.
+#[derive(Clone, Copy, Debug)]
+pub struct StencilForm<'a>(&'a Stencil);
+
+impl<'a> StencilForm<'a> {
+    /// The place of each neighbour, counted along each axis from the first that is reached, and its
+    /// weight, in row-major order.
+    pub fn taps(self) -> &'a [(Vec<usize>, Scalar)] {
+        &self.0.taps
+    }
+
+    /// What stands beyond constant boundaries, per axis; of several axes beyond which a neighbour
+    /// lies the last decides.
+    pub fn fills(self) -> &'a [Scalar] {
+        &self.0.fills
+    }
+
+    /// For each index that a block reaches along an axis where it is found, counted from the first
+    /// that the block needs; `None` for what has no place in the operand.
+    pub fn table(self, axis: usize, block: &Region) -> Vec<Option<usize>> {
+        self.0.reaches[axis].table(block.start[axis], block.shape[axis], self.0.shape[axis])
+    }
+
+    /// The part of [`StencilForm::table`] that lies in the operand as it is: its first entry and its
+    /// end.
+    pub fn plain(self, axis: usize, block: &Region) -> (usize, usize) {
+        self.0.reaches[axis].plain(block.start[axis], block.shape[axis], self.0.shape[axis])
+    }
 }
 
 impl Expr {
@@ -214,6 +244,10 @@ impl BlockOp for Stencil {
             .sum();
         let width = block.last().copied().unwrap_or(0);
         tables + width * block.len() * self.dtype.size() + self.taps.len() * 64
+    }
+
+    fn form(&self) -> Option<BlockForm<'_>> {
+        Some(BlockForm::Stencil(StencilForm(self)))
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {

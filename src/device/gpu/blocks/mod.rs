@@ -3,6 +3,7 @@
 //! A family says what it can compute exactly on this adapter before anything runs; what it refuses
 //! runs on the CPU, whose blocks give the same results and take and hand on the same carries.
 
+mod columns;
 mod contract;
 mod count;
 mod order;
@@ -11,25 +12,33 @@ mod order_lanes;
 mod order_sort;
 mod quantile;
 mod quantile_select;
+mod scan;
+mod scan_state;
+mod stencil;
 pub(super) mod transpose;
+#[cfg(test)]
+mod valid;
 mod walk;
+mod window;
 
 pub(super) use self::contract::Tilings;
 
 use super::Gpu;
 use crate::device::{BlockTask, OutMut};
 use crate::expr::BlockForm;
-use crate::{DType, Error, Result};
+use crate::{DType, Result};
 
 /// Why a form has no kernels here.
 pub(super) fn supports(
     gpu: &Gpu,
     form: &BlockForm<'_>,
     operands: &[DType],
-    _result: DType,
+    result: DType,
 ) -> std::result::Result<(), String> {
     match form {
-        BlockForm::Scan { scan, .. } => Err(format!("{} has no GPU kernel", scan.kind.name())),
+        BlockForm::Scan { scan, dtype, .. } => scan::supports(gpu, **scan, *dtype),
+        BlockForm::Window { window, dtype, .. } => window::supports(gpu, window, *dtype),
+        BlockForm::Stencil(_) => stencil::supports(gpu, result),
         BlockForm::Order { .. } => order::supports(gpu),
         BlockForm::Quantile {
             rule, skipna, len, ..
@@ -47,10 +56,12 @@ pub(super) fn run(
     form: &BlockForm<'_>,
     task: &BlockTask<'_>,
     out: OutMut<'_>,
-    _carry: &mut [u64],
+    carry: &mut [u64],
 ) -> Result<()> {
     match form {
-        BlockForm::Scan { .. } => Err(Error::Device(format!("{} has no GPU kernel", task.op.name()))),
+        BlockForm::Scan { scan, axis, .. } => scan::run(gpu, **scan, *axis, task, out, carry),
+        BlockForm::Window { window, axis, .. } => window::run(gpu, window, *axis, task, out),
+        BlockForm::Stencil(form) => stencil::run(gpu, *form, task, out),
         BlockForm::Order { order, indices, axis } => order::run(gpu, task, out, (order, *indices, *axis)),
         BlockForm::Quantile {
             rule, skipna, axes, ..
