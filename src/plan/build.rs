@@ -333,7 +333,7 @@ impl Builder {
         let mut inputs = stage.variants.iter().flat_map(|v| &v.inputs);
         let whole = stage.cuts.iter().all(|starts| starts.len() == 1);
         let points = stage.shape.iter().product::<usize>();
-        if limits.reserved > 0
+        if limits.tasks.copied
             || !whole
             || points < limits.tasks.parts * SMALL_BYTES
             || !inputs.all(|i| memory::lies_in_memory(i, &self.arrays))

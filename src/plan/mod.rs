@@ -76,6 +76,8 @@ pub struct TaskSize {
     pub bytes: usize,
     /// A stage is cut into at least this many tasks, or runs of a reduction, if it is not small.
     pub parts: usize,
+    /// Whether the device copies what a task spans, so that nothing is read in place.
+    pub copied: bool,
 }
 
 impl TaskSize {
@@ -84,6 +86,13 @@ impl TaskSize {
     pub const CPU: TaskSize = TaskSize {
         bytes: 8 << 20,
         parts: 16,
+        copied: false,
+    };
+
+    /// For a GPU that runs on the CPU's cores.
+    pub const SOFTWARE: TaskSize = TaskSize {
+        copied: true,
+        ..TaskSize::CPU
     };
 
     /// For a GPU that may hold so many bytes of its own memory: submitting a task costs it as much
@@ -93,6 +102,7 @@ impl TaskSize {
         TaskSize {
             bytes: most.max(TaskSize::CPU.bytes),
             parts: 4,
+            copied: true,
         }
     }
 }

@@ -124,12 +124,12 @@ impl Devices {
         }
     }
 
-    /// What size of task suits a chosen GPU with memory of its own; else the CPU's, whose cores a
-    /// software GPU runs on.
+    /// What size of task suits the chosen device; with `auto` the CPU's.
     pub fn task_size(&self) -> TaskSize {
         match self.gpu.get().and_then(Option::as_ref) {
-            Some(gpu) if !gpu.info().software => TaskSize::gpu(gpu.budget_bytes()),
-            _ => TaskSize::CPU,
+            Some(gpu) if gpu.info().software => TaskSize::SOFTWARE,
+            Some(gpu) => TaskSize::gpu(gpu.budget_bytes()),
+            None => TaskSize::CPU,
         }
     }
 
