@@ -66,8 +66,8 @@ pub trait BlockOp: fmt::Debug + Send + Sync {
 
     /// Extents of blocks of a result of that shape, where the operation knows better than to grow
     /// them along the inner axes until they and their parts take about `target` bytes. They fall
-    /// with `target`.
-    fn block_extents(&self, _shape: &[usize], _target: usize) -> Option<Vec<usize>> {
+    /// with `target`, and a result that is not small is cut into at least `parts`.
+    fn block_extents(&self, _shape: &[usize], _target: usize, _parts: usize) -> Option<Vec<usize>> {
         None
     }
 

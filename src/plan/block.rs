@@ -14,7 +14,7 @@ pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize, parts: usize
     if op.exact_chunks() {
         return made.chunks.largest();
     }
-    if let Some(extents) = op.block_extents(shape, target) {
+    if let Some(extents) = op.block_extents(shape, target, parts) {
         return extents;
     }
     let bytes = |extents: &[usize]| {

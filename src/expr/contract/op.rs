@@ -13,8 +13,8 @@ use tilewise_kernels::{DType, Isa, dispatch};
 
 /// Blocks hold so many times the bytes of other tasks: each element is used many times.
 const TARGET_FACTOR: usize = 8;
-/// A stage is cut into at least this many blocks, if they are not small.
-const PARTS: usize = 16;
+/// And no more than a GPU binds at once.
+const MOST: usize = 1 << 30;
 /// Blocks are not cut below this many elements for the sake of parallelism.
 const SMALL_BLOCK: usize = 128 * 128;
 
@@ -130,10 +130,10 @@ impl BlockOp for Contraction {
         dispatch!(self.dtype, T => scratch_bytes::<T>(rows, cols, self.summed)).saturating_add(offsets)
     }
 
-    fn block_extents(&self, shape: &[usize], target: usize) -> Option<Vec<usize>> {
-        let most = target.saturating_mul(TARGET_FACTOR) / self.dtype.size();
+    fn block_extents(&self, shape: &[usize], target: usize, parts: usize) -> Option<Vec<usize>> {
+        let most = target.saturating_mul(TARGET_FACTOR).min(MOST) / self.dtype.size();
         let total = shape.iter().fold(1usize, |n, &d| n.saturating_mul(d));
-        let area = (total / PARTS).max(SMALL_BLOCK);
+        let area = (total / parts).max(SMALL_BLOCK);
         let list = |axes: &[(usize, usize)]| -> Vec<usize> { axes.iter().map(|&(_, c)| c).collect() };
         let (rows, cols) = (list(&self.axes.rows), list(&self.axes.cols));
         let count = |axes: &[usize]| axes.iter().map(|&c| shape[c].max(1)).product::<usize>();
