@@ -101,10 +101,21 @@ fn wrong_gpu_options_are_told() {
     let file = folder.path().join("in.nc");
     let sample = ["sample", path(&file), "--years", "1", "--grid", "2x3"];
     assert!(tilewise(&sample).status.success());
-    for (args, wanted) in [
-        (["--device", "gpu:99"], "gpu:99"),
-        (["--gpu-memory", "lots"], "lots"),
-    ] {
+    let mut wrong = vec![
+        (vec!["--device", "gpu:99"], "gpu:99"),
+        (vec!["--gpu-memory", "lots"], "lots"),
+    ];
+    let shared = |gpu: &Value| gpu["features"]["shared_memory"] == true;
+    if json(&["devices", "--json"])["gpus"]
+        .as_array()
+        .unwrap()
+        .first()
+        .is_some_and(shared)
+    {
+        let more = vec!["--device", "gpu:0", "--memory", "64MiB", "--gpu-memory", "2GiB"];
+        wrong.push((more, "give it less (--gpu-memory)"));
+    }
+    for (args, wanted) in wrong {
         let out = tilewise(&[&["eval", "tas.mean()", path(&file)], &args[..]].concat());
         let text = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(!out.status.success() && text.contains(wanted), "{args:?}: {text}");

@@ -117,6 +117,15 @@ impl Session {
         let devices = Devices::open(config.device, memory, workers, residents.clone())?;
         // What a GPU stages, and all it holds where it shares the host's memory, is host memory too.
         let staged = devices.host_bytes();
+        if staged > host_budget {
+            return Err(Error::Memory {
+                tier: "host",
+                needed: staged,
+                budget: host_budget,
+                term: "a GPU that shares the host's memory; give it less (--gpu-memory) or the host more (--memory)"
+                    .into(),
+            });
+        }
         let gpu_memory = store.budget().try_reserve("gpu staging", staged)?;
         let limits = Limits {
             host: host_budget.saturating_sub(staged),
