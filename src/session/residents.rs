@@ -152,7 +152,8 @@ impl Residents {
             return Ok(Some(tile));
         }
         let Some(tile) = self.get(key) else {
-            return Ok(None);
+            // It may have left for the store since that was asked.
+            return self.store.get(key);
         };
         let mut buffer = self.store.take("tiles", tile.len())?;
         self.download(&tile, &mut buffer)?;
@@ -218,7 +219,10 @@ impl Residents {
                 }
                 continue;
             }
-            self.remove(key);
+            if self.state().tiles.remove(&key).is_none() {
+                // Forgotten while it left: nobody else would take it from the store.
+                self.store.remove(key);
+            }
             any = true;
         }
         any

@@ -174,6 +174,18 @@ impl Context {
         self.alive()
     }
 
+    /// Waits until all that was submitted has ended.
+    pub fn wait_for_all(&self) -> Result<()> {
+        let polled = self.device.poll(PollType::Wait {
+            submission_index: None,
+            timeout: Some(TIMEOUT),
+        });
+        if let Err(error) = polled {
+            self.give_up(format!("gave no answer within {} s: {error}", TIMEOUT.as_secs()));
+        }
+        self.alive()
+    }
+
     /// Maps part of a buffer that the GPU is done with.
     pub fn map(&self, buffer: &wgpu::Buffer, mode: wgpu::MapMode, bytes: u64) -> Result<()> {
         let (send, receive) = std::sync::mpsc::channel();
@@ -190,14 +202,7 @@ impl Context {
                 return Err(self.error("mapping a buffer", error));
             }
         }
-        let polled = self.device.poll(PollType::Wait {
-            submission_index: None,
-            timeout: Some(TIMEOUT),
-        });
-        if let Err(error) = polled {
-            self.give_up(format!("gave no answer within {} s: {error}", TIMEOUT.as_secs()));
-        }
-        self.alive()?;
+        self.wait_for_all()?;
         // The poll of another thread may have taken the answer and be about to give it.
         match receive.recv_timeout(TIMEOUT) {
             Ok(Ok(())) => Ok(()),

@@ -9,6 +9,7 @@
 use super::context::{Context, Step, lock};
 use crate::{Error, Result};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use wgpu::BufferUsages;
@@ -47,6 +48,9 @@ pub(super) struct Memory {
     ledger: Mutex<Ledger>,
     freed: Condvar,
     evictor: Mutex<Option<Evictor>>,
+    /// Whether buffers were dropped that the device may still use: until it is done, their memory is
+    /// taken although it no longer counts.
+    dropped: AtomicBool,
 }
 
 #[derive(Default)]
@@ -98,6 +102,7 @@ impl Memory {
             ledger: Mutex::default(),
             freed: Condvar::new(),
             evictor: Mutex::new(None),
+            dropped: AtomicBool::new(false),
         }
     }
 
@@ -245,6 +250,7 @@ impl Memory {
                     break;
                 };
                 buffers.pop();
+                self.dropped.store(true, Ordering::Relaxed);
                 match staging {
                     false => ledger.idle.device -= size,
                     true => ledger.idle.staging -= size,
@@ -306,14 +312,19 @@ impl Reservation<'_> {
                 }
                 buffer
             }
-            None => context.guard("allocating a buffer", || {
-                context.device.create_buffer(&wgpu::BufferDescriptor {
-                    label: None,
-                    size,
-                    usage: self.memory.usage(role),
-                    mapped_at_creation: false,
-                })
-            })?,
+            None => {
+                if self.memory.dropped.swap(false, Ordering::Relaxed) {
+                    context.wait_for_all()?;
+                }
+                context.guard("allocating a buffer", || {
+                    context.device.create_buffer(&wgpu::BufferDescriptor {
+                        label: None,
+                        size,
+                        usage: self.memory.usage(role),
+                        mapped_at_creation: false,
+                    })
+                })?
+            }
         };
         self.held.push((role, buffer.clone()));
         Ok(buffer)
