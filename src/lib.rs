@@ -17,10 +17,11 @@ pub mod session;
 pub mod store;
 
 pub use error::{Error, Result, human_bytes};
-pub use expr::Boundary;
+pub use expr::{Boundary, Norm};
 pub use session::{Array, Session};
 pub use tilewise_kernels as kernels;
-pub use tilewise_kernels::{DType, Op, ReduceKind, Reduction, Scalar, bf16, f16};
+pub use tilewise_kernels::fft::Transform;
+pub use tilewise_kernels::{Complex32, Complex64, DType, Op, ReduceKind, Reduction, Scalar, bf16, f16};
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]

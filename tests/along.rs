@@ -6,7 +6,7 @@ use serde_json::Value;
 use tilewise::expr::Expr;
 use tilewise::kernels::scan::{Carry, Scan, ScanKind, Scanned};
 use tilewise::kernels::window::{Scratch, Window, WindowKind};
-use tilewise::kernels::{Columns, ColumnsMut, Element, Isa, bf16, dispatch, f16};
+use tilewise::kernels::{Columns, ColumnsMut, Element, Isa, bf16, dispatch_real, f16};
 use tilewise::session::{ChunkSpec, Config, DeviceChoice, Session, s};
 use tilewise::{Array, DType, Scalar};
 
@@ -42,7 +42,7 @@ fn array(whole: &Value, name: &str) -> Array {
     let entry = &whole["arrays"][name];
     let dtype = DType::parse(entry["dtype"].as_str().unwrap()).unwrap();
     let values = scalars(&entry["values"], dtype);
-    dispatch!(dtype, T => {
+    dispatch_real!(dtype, T => {
         Array::from_vec::<T>(&numbers(&entry["shape"]), values.iter().map(|v| v.get().unwrap()).collect()).unwrap()
     })
 }

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use tilewise::session::{ChunkSpec, Config, DeviceChoice, Session};
 use tilewise::store::MemorySource;
 use tilewise::{Array, DType};
-use tilewise_kernels::{Scalar, dispatch};
+use tilewise_kernels::{Scalar, dispatch_real};
 
 fn bytes(words: &str) -> Vec<u8> {
     let word = |word: &str| {
@@ -49,7 +49,7 @@ enum Given {
 
 fn operand(value: &Value, given: Given, number: usize) -> Array {
     let (shape, data) = (shape(value), bytes(value["words"].as_str().unwrap()));
-    dispatch!(dtype(value), T => {
+    dispatch_real!(dtype(value), T => {
         type S = <T as tilewise_kernels::Element>::Stored;
         let stored: Vec<S> = data.chunks(size_of::<S>()).map(bytemuck::pod_read_unaligned).collect();
         match given {

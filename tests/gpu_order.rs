@@ -12,7 +12,7 @@ use gpu_session::{assert_on_gpu, cpu_session, session, session_of};
 use order::bytes;
 use std::cmp::Ordering;
 use tilewise::kernels::order::Method;
-use tilewise::kernels::{Element, dispatch};
+use tilewise::kernels::{Element, dispatch_real};
 use tilewise::session::{ChunkSpec, Session, s};
 use tilewise::{Array, DType, Scalar};
 
@@ -189,10 +189,10 @@ fn lanes_of_any_length_are_sorted() {
 #[test]
 fn every_dtype_and_pattern_is_sorted() {
     let Some(session) = session() else { return };
-    for dtype in DType::ALL {
+    for dtype in DType::real() {
         for pattern in PATTERNS {
             for shape in [[3, 50, 1], [2, 40, 35], [1, 2500, 2]] {
-                dispatch!(dtype, T => check_sorts::<T>(&session, shape, pattern));
+                dispatch_real!(dtype, T => check_sorts::<T>(&session, shape, pattern));
             }
         }
     }

@@ -176,7 +176,7 @@ fn every_kind_and_dtype_reduces_along_every_role() {
     let Some(gpu) = gpu::open(Options::default()) else {
         return;
     };
-    for dtype in DType::ALL {
+    for dtype in DType::real() {
         all_roles(&gpu, dtype);
     }
 }

@@ -16,7 +16,7 @@ use tilewise::device::gpu::{Gpu, Options};
 use tilewise::device::{Device, Keeper};
 use tilewise::expr::{Expr, NodeKind};
 use tilewise::kernels::scan::{Scan, ScanKind};
-use tilewise::kernels::{Element, dispatch};
+use tilewise::kernels::{Element, dispatch_real};
 use tilewise::session::{ChunkSpec, Config, DeviceChoice, Session};
 use tilewise::{Array, DType, Error, Scalar};
 
@@ -51,7 +51,7 @@ fn bytes(words: &str) -> Vec<u8> {
 
 /// An array of these bytes.
 fn array(dtype: DType, shape: &[usize], data: &[u8]) -> Array {
-    dispatch!(dtype, T => {
+    dispatch_real!(dtype, T => {
         let parts = data.chunks_exact(dtype.size());
         let values = parts.map(|x| T::load(bytemuck::pod_read_unaligned(x))).collect();
         Array::from_vec::<T>(shape, values).unwrap()

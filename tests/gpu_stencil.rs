@@ -16,7 +16,7 @@ use serde_json::Value;
 use tilewise::device::gpu::{Gpu, Options};
 use tilewise::device::{Device, Keeper};
 use tilewise::expr::NodeKind;
-use tilewise::kernels::{Element, Literal, dispatch};
+use tilewise::kernels::{Element, Literal, dispatch_real};
 use tilewise::session::{ChunkSpec, Config, DeviceChoice, Session};
 use tilewise::{Array, Boundary, DType, Scalar};
 
@@ -99,8 +99,7 @@ fn stencils_are_scipys() {
         for case in &cases {
             let shape = numbers(&case["array"]["shape"]);
             let data = bytes(&case["array"]);
-            let x =
-                dispatch!(dtype(&case["array"]), T => Array::from_vec(&shape, elements::<T>(&data)).unwrap());
+            let x = dispatch_real!(dtype(&case["array"]), T => Array::from_vec(&shape, elements::<T>(&data)).unwrap());
             let boundary = match case["mode"].as_str().unwrap() {
                 "constant" => Boundary::Constant(Literal::Float(case["cval"].as_f64().unwrap())),
                 "valid" => Boundary::None,
@@ -108,7 +107,7 @@ fn stencils_are_scipys() {
             };
             let weights = &case["weights"];
             let extents = numbers(&weights["shape"]);
-            let y = dispatch!(dtype(weights), T => {
+            let y = dispatch_real!(dtype(weights), T => {
                 let weights = ArrayD::from_shape_vec(extents.clone(), elements::<T>(&bytes(weights))).unwrap();
                 x.stencil(&weights, &[boundary]).unwrap()
             });
@@ -173,7 +172,7 @@ fn check(
     boundary: Boundary,
     cuts: &[Vec<usize>],
 ) {
-    let y = dispatch!(dtype, T => {
+    let y = dispatch_real!(dtype, T => {
         let x = Array::from_vec(shape, some::<T>(shape.iter().product(), 1)).unwrap();
         let weights = some::<T>(extents.iter().product(), 2);
         x.stencil(&ArrayD::from_shape_vec(IxDyn(extents), weights).unwrap(), &[boundary]).unwrap()

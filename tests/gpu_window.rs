@@ -16,7 +16,7 @@ use tilewise::device::gpu::{Gpu, Options};
 use tilewise::device::{Device, Keeper};
 use tilewise::expr::{Expr, NodeKind};
 use tilewise::kernels::window::{Window, WindowKind};
-use tilewise::kernels::{Element, dispatch};
+use tilewise::kernels::{Element, dispatch_real};
 use tilewise::session::{ChunkSpec, Config, DeviceChoice, Session};
 use tilewise::{Array, DType, Scalar};
 
@@ -47,7 +47,7 @@ fn bytes(words: &str) -> Vec<u8> {
 
 /// The lazy window over an array of these bytes.
 fn rolling(dtype: DType, shape: &[usize], data: &[u8], window: Window, axis: isize) -> Expr {
-    dispatch!(dtype, T => {
+    dispatch_real!(dtype, T => {
         let parts = data.chunks_exact(dtype.size());
         let values = parts.map(|x| T::load(bytemuck::pod_read_unaligned(x))).collect();
         let x = Array::from_vec::<T>(shape, values).unwrap();

@@ -6,9 +6,10 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use tilewise::expr::Expr;
 use tilewise::io::Attributes;
 use tilewise::labelled::{DataArray, Datasets, Encoding, evaluate, function_names, write_netcdf};
-use tilewise::{Array, DType, Op, ReduceKind, Reduction, Session};
+use tilewise::{Array, DType, Op, ReduceKind, Reduction, Scalar, Session};
 
 const HEAD: &str = "\
 # Operations
@@ -57,6 +58,15 @@ fn dtype_head(out: &mut String) {
     row(out, &vec!["---".to_string(); DType::ALL.len() + 1]);
 }
 
+fn zeros(dtype: DType) -> Expr {
+    Expr::full(&[2], Scalar::from_bytes(dtype, &[0; 16])).unwrap()
+}
+
+/// Whether an op that the table lacks for complex numbers is an expression of their parts.
+fn is_function(op: Op, dtype: DType) -> bool {
+    dtype.is_complex() && Expr::op(op, &vec![zeros(dtype); op.arity]).is_ok()
+}
+
 fn render() -> String {
     let mut page = HEAD.to_string();
     for op in Op::all() {
@@ -71,6 +81,7 @@ fn render() -> String {
         let mut cells = vec![format!("`{}`", op.name)];
         for dtype in DType::ALL {
             cells.push(match op.infer(&vec![dtype; op.arity]) {
+                Err(_) if is_function(op, dtype) => dtype.info().short.into(),
                 Err(_) => "–".into(),
                 Ok(signature) => {
                     let device = if (op.wgsl)(&signature.args).is_some() {
@@ -88,8 +99,14 @@ fn render() -> String {
     page += REDUCTIONS;
     dtype_head(&mut page);
     for (kind, name) in ReduceKind::ALL {
-        let results = DType::ALL.map(|d| Reduction::new(kind).result(d).info().short.to_string());
-        row(&mut page, &[vec![format!("`{name}`")], results.to_vec()].concat());
+        let result = |dtype| match zeros(dtype).reduce(Reduction::new(kind), None, false) {
+            Ok(made) => made.dtype.info().short.to_string(),
+            Err(_) => "–".into(),
+        };
+        row(
+            &mut page,
+            &[vec![format!("`{name}`")], DType::ALL.map(result).to_vec()].concat(),
+        );
     }
     page
 }

@@ -15,10 +15,12 @@ fn library(wide: bool) -> String {
         include_str!("../shaders/prelude.wgsl").to_string(),
         include_str!("../shaders/math.wgsl").to_string(),
         include_str!("../shaders/ops.wgsl").to_string(),
+        include_str!("../shaders/ops_c64.wgsl").to_string(),
     ];
     if wide {
         parts.push(include_str!("../shaders/ops_i64.wgsl").to_string());
         parts.push(include_str!("../shaders/ops_f64.wgsl").to_string());
+        parts.push(include_str!("../shaders/ops_c128.wgsl").to_string());
     }
     parts.join("\n")
 }
@@ -51,7 +53,7 @@ fn function(name: &str, snippet: &str, args: &[DType], result: DType) -> String 
 }
 
 fn is_wide(dtype: &DType) -> bool {
-    matches!(dtype, DType::I64 | DType::U64 | DType::F64)
+    matches!(dtype, DType::I64 | DType::U64 | DType::F64 | DType::C128)
 }
 
 /// Every pair of dtypes.
@@ -126,7 +128,7 @@ fn only_f64_functions_lack_a_snippet() {
                 && (op.wgsl)(&signature.args).is_none()
             {
                 assert!(
-                    signature.args.contains(&DType::F64),
+                    signature.args.iter().any(|d| d.part() == DType::F64),
                     "{} of {signature:?}",
                     op.name
                 );

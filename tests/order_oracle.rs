@@ -10,7 +10,7 @@ mod order;
 use common::FileLike;
 use order::{agree, bytes, forms, oracle, stored};
 use tilewise::expr::order::BinSpec;
-use tilewise::kernels::dispatch;
+use tilewise::kernels::dispatch_real;
 use tilewise::kernels::order::{Method, Side};
 use tilewise::session::{Config, DeviceChoice, Session};
 use tilewise::{Array, Result, Scalar};
@@ -69,7 +69,7 @@ fn distinct_elements_are_numpys() {
         let name = case["array"].as_str().unwrap();
         let want = |key: &str| stored(&case["results"][key]);
         for (form, array) in forms(name, &arrays[name]) {
-            let (values, counts, index, inverse) = dispatch!(arrays[name].dtype, T => {
+            let (values, counts, index, inverse) = dispatch_real!(arrays[name].dtype, T => {
                 let unique = session.unique::<T>(&array).unwrap();
                 let inverse = unique.inverse(&array).unwrap();
                 let inverse = bytes(&session, &[&inverse]).unwrap().remove(0);

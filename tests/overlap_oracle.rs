@@ -9,7 +9,7 @@ use common::FileLike;
 use serde_json::Value;
 use tilewise::session::{ChunkSpec, Config, Session};
 use tilewise::{Array, Boundary, DType};
-use tilewise_kernels::{Element, Literal, Scalar, dispatch};
+use tilewise_kernels::{Element, Literal, Scalar, dispatch_real};
 
 fn bytes(value: &Value) -> Vec<u8> {
     let word = |word: &str| {
@@ -46,7 +46,7 @@ const GIVEN: [&str; 3] = ["whole", "chunked", "file"];
 
 fn array(value: &Value, given: &str) -> Array {
     let shape = numbers(&value["shape"]);
-    dispatch!(dtype(value), T => {
+    dispatch_real!(dtype(value), T => {
         let values = elements::<T>(value);
         match given {
             "file" => Array::from_source(FileLike::of("file", &shape, None, &values)).unwrap(),
@@ -71,7 +71,7 @@ fn boundary(value: &Value, cval: f64) -> Boundary {
 fn stencil(x: &Array, case: &Value) -> Array {
     let weights = &case["weights"];
     let boundary = boundary(&case["mode"], case["cval"].as_f64().unwrap());
-    dispatch!(dtype(weights), T => {
+    dispatch_real!(dtype(weights), T => {
         let weights = ndarray::ArrayD::from_shape_vec(numbers(&weights["shape"]), elements::<T>(weights)).unwrap();
         x.stencil(&weights, &[boundary]).unwrap()
     })

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tilewise::DType;
 use tilewise::kernels::scan::{Carry, Scan, ScanKind, Scanned};
 use tilewise::kernels::window::{Scratch, Window, WindowKind};
-use tilewise::kernels::{Columns, ColumnsMut, Element, Isa, dispatch};
+use tilewise::kernels::{Columns, ColumnsMut, Element, Isa, dispatch_real};
 
 /// The bytes of an oracle's words: bit patterns in hexadecimal, most significant digit first.
 fn bytes(words: &str) -> Vec<u8> {
@@ -218,7 +218,7 @@ fn scans_are_numpys() {
                 "{op}"
             );
             let want = bytes(result["values"].as_str().unwrap());
-            dispatch!(line.dtype, T => match kind {
+            dispatch_real!(line.dtype, T => match kind {
                 ScanKind::Sum | ScanKind::Prod =>
                     check_scan::<T, <T as Scanned>::Total>(line, scan, |isa| T::total(scan, isa), &want),
                 _ => check_scan::<T, T>(line, scan, |isa| T::extreme(scan, isa), &want),
@@ -403,7 +403,7 @@ fn windows_are_xarrays() {
             let dtype = window.result(line.dtype);
             assert_eq!(dtype.name(), result["dtype"].as_str().unwrap(), "{op}");
             let want = bytes(result["values"].as_str().unwrap());
-            dispatch!(line.dtype, T => match dtype {
+            dispatch_real!(line.dtype, T => match dtype {
                 DType::F64 => check_window::<T, f64>(line, window, &want),
                 _ => check_window::<T, T>(line, window, &want),
             });

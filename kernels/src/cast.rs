@@ -3,10 +3,11 @@
 //! One meaning on every device, also where C and NumPy leave it open: float to integer truncates
 //! towards zero, saturates at the bounds of the dtype, and gives 0 for NaN. Integers wrap into
 //! narrower ones. Anything to bool asks for `!= 0`, which NaN is. Floats are rounded once to
-//! nearest even; integers reach half floats through f32, as in NumPy.
+//! nearest even; integers reach half floats through f32, as in NumPy. A complex number becomes a real
+//! one by its real part, and true where either part is not zero.
 
 use crate::ops::strip::{Map, select};
-use crate::{DType, Isa, Kind, StripFn, bf16, dispatch, f16};
+use crate::{Complex32, Complex64, DType, Isa, Kind, StripFn, bf16, dispatch, f16};
 use std::marker::PhantomData;
 
 /// The loop that converts strips of `from` to strips of `to`.
@@ -65,7 +66,25 @@ macro_rules! conversions {
             fn convert(self) -> $a { f32_from_bf16(self) as $a }
         }
     };
-    (@halves $($a:ident to $b:ident = |$x:ident| $value:expr;)+) => {
+    (@parts $($a:ident)+) => {
+        $(impl Convert<Complex32> for $a {
+            #[inline(always)]
+            fn convert(self) -> Complex32 { Complex32::new(self.convert(), 0.0) }
+        }
+        impl Convert<Complex64> for $a {
+            #[inline(always)]
+            fn convert(self) -> Complex64 { Complex64::new(self.convert(), 0.0) }
+        }
+        impl Convert<$a> for Complex32 {
+            #[inline(always)]
+            fn convert(self) -> $a { self.re.convert() }
+        }
+        impl Convert<$a> for Complex64 {
+            #[inline(always)]
+            fn convert(self) -> $a { self.re.convert() }
+        })+
+    };
+    (@each $($a:ident to $b:ident = |$x:ident| $value:expr;)+) => {
         $(impl Convert<$b> for $a {
             #[inline(always)]
             fn convert(self) -> $b { let $x = self; $value }
@@ -73,7 +92,7 @@ macro_rules! conversions {
     };
 }
 conversions!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
-conversions! { @halves
+conversions! { @each
     bool to bool = |x| x;
     bool to f16 = |x| f16::from_bits(u16::from(x) * 0x3c00);
     bool to bf16 = |x| bf16::from_bits(u16::from(x) * 0x3f80);
@@ -83,6 +102,17 @@ conversions! { @halves
     bf16 to bf16 = |x| x;
     f16 to bf16 = |x| bf16_from_f32(f32_from_f16(x));
     bf16 to f16 = |x| f16_from_f32(f32_from_bf16(x));
+}
+conversions! { @parts i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64 }
+conversions! { @each
+    bool to Complex32 = |x| Complex32::new(x.convert(), 0.0);
+    bool to Complex64 = |x| Complex64::new(x.convert(), 0.0);
+    Complex32 to bool = |z| (z.re != 0.0) | (z.im != 0.0);
+    Complex64 to bool = |z| (z.re != 0.0) | (z.im != 0.0);
+    Complex32 to Complex32 = |z| z;
+    Complex64 to Complex64 = |z| z;
+    Complex32 to Complex64 = |z| Complex64::new(z.re.convert(), z.im.convert());
+    Complex64 to Complex32 = |z| Complex32::new(z.re.convert(), z.im.convert());
 }
 
 /// The f32 that is rounded to a half float.
@@ -178,6 +208,16 @@ pub fn cast_wgsl(from: DType, to: DType) -> Option<String> {
     let (source, target) = (from.info().wgsl, to.info().wgsl);
     let text = match (from.kind(), to.kind()) {
         _ if from == to => "$0".to_string(),
+        (Kind::Complex, Kind::Complex) => format!("{target}($0)"),
+        (Kind::Complex, Kind::Bool) => {
+            let zero = format!("tw_is_zero{}", suffix(from.part().info().wgsl));
+            format!("(!{zero}($0.x) || !{zero}($0.y))")
+        }
+        (Kind::Complex, _) => cast_wgsl(from.part(), to)?.replace("$0", "$0.x"),
+        (_, Kind::Complex) => {
+            let part = to.part().info().wgsl;
+            format!("{target}({}, {part}())", cast_wgsl(from, to.part())?)
+        }
         (Kind::Float, Kind::Bool) => format!("!tw_is_zero{}($0)", suffix(source)),
         (_, Kind::Bool) => format!("$0 != {source}()"),
         (Kind::Bool, _) => format!("select({target}(), {target}(1), $0)"),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// An element type. Complex types will join behind `F64`.
+/// An element type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum DType {
@@ -35,6 +35,10 @@ pub enum DType {
     F32,
     /// IEEE double precision.
     F64,
+    /// A complex number of two `F32`, the real part first.
+    C64,
+    /// A complex number of two `F64`, the real part first.
+    C128,
 }
 
 /// The family of a dtype, in promotion order.
@@ -48,6 +52,8 @@ pub enum Kind {
     Signed,
     /// `F16`, `BF16`, `F32`, `F64`.
     Float,
+    /// `C64`, `C128`.
+    Complex,
 }
 
 /// What is known of a dtype beside its values.
@@ -71,7 +77,7 @@ pub struct DTypeInfo {
 
 impl DType {
     /// Every dtype, in declaration order.
-    pub const ALL: [DType; 13] = [
+    pub const ALL: [DType; 15] = [
         DType::Bool,
         DType::I8,
         DType::I16,
@@ -85,11 +91,18 @@ impl DType {
         DType::BF16,
         DType::F32,
         DType::F64,
+        DType::C64,
+        DType::C128,
     ];
+
+    /// Every dtype of real numbers, in declaration order.
+    pub fn real() -> impl Iterator<Item = DType> {
+        DType::ALL.into_iter().filter(|dtype| !dtype.is_complex())
+    }
 
     /// The record of this dtype.
     pub const fn info(self) -> DTypeInfo {
-        use Kind::{Bool, Float, Signed, Unsigned};
+        use Kind::{Bool, Complex, Float, Signed, Unsigned};
         let (name, short, size, kind, npy, wgsl) = match self {
             DType::Bool => ("bool", "bool", 1, Bool, Some("|b1"), "bool"),
             DType::I8 => ("int8", "i8", 1, Signed, Some("|i1"), "i32"),
@@ -104,6 +117,8 @@ impl DType {
             DType::BF16 => ("bfloat16", "bf16", 2, Float, None, "f32"),
             DType::F32 => ("float32", "f32", 4, Float, Some("<f4"), "f32"),
             DType::F64 => ("float64", "f64", 8, Float, Some("<f8"), "f64"),
+            DType::C64 => ("complex64", "c64", 8, Complex, Some("<c8"), "vec2<f32>"),
+            DType::C128 => ("complex128", "c128", 16, Complex, Some("<c16"), "vec2<f64>"),
         };
         DTypeInfo {
             dtype: self,
@@ -131,14 +146,50 @@ impl DType {
         self.info().kind
     }
 
-    /// Whether values are floating point.
+    /// Whether values are complex numbers.
+    pub const fn is_complex(self) -> bool {
+        matches!(self.kind(), Kind::Complex)
+    }
+
+    /// The dtype of the real and imaginary parts; of a dtype that is not complex, itself.
+    pub const fn part(self) -> DType {
+        match self {
+            DType::C64 => DType::F32,
+            DType::C128 => DType::F64,
+            other => other,
+        }
+    }
+
+    /// The least complex dtype whose parts hold a float of this dtype; complex dtypes stay.
+    pub const fn with_imaginary(self) -> DType {
+        match self {
+            DType::F16 | DType::BF16 | DType::F32 | DType::C64 => DType::C64,
+            _ => DType::C128,
+        }
+    }
+
+    /// Whether values are floating point (complex numbers are not).
     pub const fn is_float(self) -> bool {
         matches!(self.kind(), Kind::Float)
+    }
+
+    /// Whether values can be NaN: floats and complex numbers.
+    pub const fn has_nan(self) -> bool {
+        matches!(self.kind(), Kind::Float | Kind::Complex)
     }
 
     /// Whether values are integers (bool is not).
     pub const fn is_integer(self) -> bool {
         matches!(self.kind(), Kind::Signed | Kind::Unsigned)
+    }
+
+    /// What code is told that no complex number can reach, because the constructors of expressions refuse
+    /// them or take them apart.
+    ///
+    /// # Panics
+    /// Always.
+    pub fn complex_is_refused() -> ! {
+        unreachable!("complex numbers are refused, or taken apart, when such an expression is made")
     }
 
     /// The dtype called `name` by NumPy (`float32`) or in short (`f32`).

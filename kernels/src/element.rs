@@ -5,6 +5,7 @@
 use crate::DType;
 use bytemuck::Pod;
 use half::{bf16, f16};
+use num_complex::{Complex32, Complex64};
 use std::fmt;
 
 /// A Rust type that stores one element of a dtype.
@@ -19,7 +20,7 @@ pub trait Element: Copy + Default + PartialEq + Send + Sync + fmt::Debug + 'stat
     fn load(stored: Self::Stored) -> Self;
     /// All of them from the stored form, in the same memory.
     fn load_all(stored: Vec<Self::Stored>) -> Vec<Self>;
-    /// As f64, rounded where f64 cannot hold it.
+    /// As f64, rounded where f64 cannot hold it; of a complex number its real part.
     fn to_f64(self) -> f64;
 }
 
@@ -51,6 +52,8 @@ elements! {
     bf16 => BF16, x => x.to_f64();
     f32 => F32, x => f64::from(x);
     f64 => F64, x => x;
+    Complex32 => C64, x => f64::from(x.re);
+    Complex64 => C128, x => x.re;
 }
 
 impl Element for bool {
@@ -76,6 +79,28 @@ impl Element for bool {
 /// Runs `$body` with `$T` bound to the Rust type of `$dtype` (`bool` for `Bool`).
 #[macro_export]
 macro_rules! dispatch {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::C64 => {
+                type $T = $crate::Complex32;
+                $body
+            }
+            $crate::DType::C128 => {
+                type $T = $crate::Complex64;
+                $body
+            }
+            other => $crate::dispatch_real!(other, $T => $body),
+        }
+    };
+}
+
+/// As [`dispatch!`] for what complex numbers are not given to, which the constructors of expressions
+/// refuse.
+///
+/// # Panics
+/// On a complex dtype.
+#[macro_export]
+macro_rules! dispatch_real {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
             $crate::DType::Bool => {
@@ -130,6 +155,7 @@ macro_rules! dispatch {
                 type $T = f64;
                 $body
             }
+            $crate::DType::C64 | $crate::DType::C128 => $crate::DType::complex_is_refused(),
         }
     };
 }
@@ -138,29 +164,29 @@ macro_rules! dispatch {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scalar {
     dtype: DType,
-    bits: u64,
+    bits: u128,
 }
 
 impl Scalar {
     /// A scalar of the element's dtype.
     pub fn new<T: Element>(value: T) -> Scalar {
-        let mut bits = [0u8; 8];
+        let mut bits = [0u8; 16];
         let stored = value.store();
         let bytes = bytemuck::bytes_of(&stored);
         bits[..bytes.len()].copy_from_slice(bytes);
         Scalar {
             dtype: T::DTYPE,
-            bits: u64::from_le_bytes(bits),
+            bits: u128::from_le_bytes(bits),
         }
     }
 
     /// The first element of `bytes`, which holds at least one element of `dtype`.
     pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Scalar {
-        let mut bits = [0u8; 8];
+        let mut bits = [0u8; 16];
         bits[..dtype.size()].copy_from_slice(&bytes[..dtype.size()]);
         Scalar {
             dtype,
-            bits: u64::from_le_bytes(bits),
+            bits: u128::from_le_bytes(bits),
         }
     }
 
@@ -169,9 +195,21 @@ impl Scalar {
         self.dtype
     }
 
-    /// Its little-endian bits, zero-extended.
+    /// Its little-endian bits, zero-extended; of `C128` those of the real part.
     pub fn bits(self) -> u64 {
-        self.bits
+        self.bits as u64
+    }
+
+    /// Its real and imaginary part, each of [`DType::part`]; the imaginary part of a real number
+    /// is 0.
+    pub fn parts(self) -> (Scalar, Scalar) {
+        let part = self.dtype.part();
+        if part == self.dtype {
+            return (self, Scalar { dtype: part, bits: 0 });
+        }
+        let width = 8 * part.size();
+        let of = |bits| Scalar { dtype: part, bits };
+        (of(self.bits & ((1 << width) - 1)), of(self.bits >> width))
     }
 
     /// Its bytes, `dtype().size()` of them.
@@ -187,7 +225,7 @@ impl Scalar {
         })
     }
 
-    /// The value as f64, rounded where f64 cannot hold it.
+    /// The value as f64, rounded where f64 cannot hold it; of a complex number its real part.
     pub fn to_f64(self) -> f64 {
         let bytes = self.bits.to_le_bytes();
         dispatch!(self.dtype, T => {
@@ -214,6 +252,12 @@ impl fmt::Display for Scalar {
             DType::Bool => write!(f, "{}", self.bits != 0),
             DType::I64 => write!(f, "{}", self.bits as i64),
             DType::U64 => write!(f, "{}", self.bits),
+            d if d.is_complex() => {
+                let (re, im) = self.parts();
+                let minus = im.to_f64().is_sign_negative() && !im.to_f64().is_nan();
+                let sign = if minus { "" } else { "+" };
+                write!(f, "{re}{sign}{im}j")
+            }
             DType::F32 => {
                 let value = f32::from_bits(self.bits as u32);
                 match plain(value.into()) {
@@ -249,5 +293,13 @@ mod tests {
         assert_eq!(Scalar::new(f64::NAN).to_string(), "NaN");
         assert_eq!(Scalar::new(273.15f32).to_string(), "273.15");
         assert_eq!(Scalar::from_bytes(DType::U16, &[1, 2]).get::<u16>(), Some(513));
+        let z = Complex64::new(1.5, -0.0);
+        assert_eq!(Scalar::new(z).get::<Complex64>(), Some(z));
+        assert_eq!(Scalar::new(z).to_string(), "1.5-0j");
+        assert_eq!(Scalar::new(Complex32::new(-2.0, f32::NAN)).to_string(), "-2+NaNj");
+        assert_eq!(
+            Scalar::new(z).parts(),
+            (Scalar::new(1.5f64), Scalar::new(-0.0f64))
+        );
     }
 }

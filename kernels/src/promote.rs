@@ -5,14 +5,15 @@
 //! higher. bfloat16, which NumPy lacks, behaves towards integers as float16 does, and meets
 //! float16 in float32.
 
-use crate::{DType, Element, Kind, Scalar, bf16, dispatch, f16};
+use crate::{Complex32, Complex64, DType, Element, Kind, Scalar, bf16, dispatch, f16};
 use std::fmt;
 
 /// The dtype that both `a` and `b` are cast to before they meet in one operation.
 ///
 /// Integers of one signedness meet in the wider one, of two in a signed one that holds both
 /// (`i64` with `u64`: `F64`). An integer and a float meet in the float, if its precision is at
-/// least that of the least float for the integer (see [`float_of`]), else in that.
+/// least that of the least float for the integer (see [`float_of`]), else in that. A complex number
+/// meets others as its parts do, in a complex dtype.
 pub fn promote(a: DType, b: DType) -> DType {
     if a == b {
         return a;
@@ -20,6 +21,8 @@ pub fn promote(a: DType, b: DType) -> DType {
     let (low, high) = if a.kind() <= b.kind() { (a, b) } else { (b, a) };
     match (low.kind(), high.kind()) {
         (Kind::Bool, _) => high,
+        (Kind::Complex, Kind::Complex) => DType::C128,
+        (_, Kind::Complex) => promote(float_of(low), high.part()).with_imaginary(),
         (Kind::Float, Kind::Float) => match (low, high) {
             (DType::F64, _) | (_, DType::F64) => DType::F64,
             _ => DType::F32,
@@ -39,10 +42,10 @@ pub fn promote(a: DType, b: DType) -> DType {
 }
 
 /// The least float that functions such as `sqrt` compute in for an argument of `dtype`: `F16` for
-/// bool and 8-bit integers, `F32` for 16-bit ones, `F64` beyond; floats stay.
+/// bool and 8-bit integers, `F32` for 16-bit ones, `F64` beyond; floats and complex numbers stay.
 pub fn float_of(dtype: DType) -> DType {
     match (dtype.kind(), dtype.size()) {
-        (Kind::Float, _) => dtype,
+        (Kind::Float | Kind::Complex, _) => dtype,
         (_, 1) => DType::F16,
         (_, 2) => DType::F32,
         _ => DType::F64,
@@ -58,10 +61,13 @@ pub enum Literal {
     Int(i128),
     /// A number with a point or an exponent, or NaN or infinity.
     Float(f64),
+    /// A complex number by its real and imaginary part.
+    Complex(f64, f64),
 }
 
 /// The dtype that an array of dtype `array` and `literal` compute in: the array's, but `I64` for
-/// bool with an integer, and `F64` for bool or integers with a float.
+/// bool with an integer, `F64` for bool or integers with a float, and the complex dtype of the array's
+/// float with a complex number.
 ///
 /// # Errors
 /// An integer literal that an integer array's dtype cannot hold; names both.
@@ -70,13 +76,14 @@ pub fn promote_weak(array: DType, literal: Literal) -> Result<DType, String> {
         (Literal::Int(_), Kind::Bool) => literal.to_scalar(DType::I64).map(|_| DType::I64),
         (Literal::Int(_), Kind::Unsigned | Kind::Signed) => literal.to_scalar(array).map(|_| array),
         (Literal::Float(_), Kind::Bool | Kind::Unsigned | Kind::Signed) => Ok(DType::F64),
+        (Literal::Complex(..), _) => Ok(array.with_imaginary()),
         _ => Ok(array),
     }
 }
 
 impl Literal {
     /// The dtype of an array made from this literal alone: bool, int64 (uint64 where only that
-    /// holds it) or float64.
+    /// holds it), float64 or complex128.
     ///
     /// # Errors
     /// An integer beyond uint64 or below int64.
@@ -84,6 +91,7 @@ impl Literal {
         match self {
             Literal::Bool(_) => Ok(DType::Bool),
             Literal::Float(_) => Ok(DType::F64),
+            Literal::Complex(..) => Ok(DType::C128),
             Literal::Int(_) if self.to_scalar(DType::U64).is_ok() && self.to_scalar(DType::I64).is_err() => {
                 Ok(DType::U64)
             }
@@ -94,7 +102,7 @@ impl Literal {
     /// The literal as one value of `dtype`, floats rounded to nearest even.
     ///
     /// # Errors
-    /// A number that an integer dtype cannot hold exactly; names both.
+    /// A number that an integer dtype cannot hold exactly, or a real one a complex number; names both.
     pub fn to_scalar(self, dtype: DType) -> Result<Scalar, String> {
         let whole = match self {
             Literal::Bool(b) => i128::from(b),
@@ -105,11 +113,14 @@ impl Literal {
             Literal::Float(_) if dtype.is_integer() => {
                 return Err(format!("{self} is not a whole number and cannot become {dtype}"));
             }
-            Literal::Float(_) => 0,
+            Literal::Complex(..) if !dtype.is_complex() => {
+                return Err(format!("{self} is complex and cannot become {dtype}"));
+            }
+            Literal::Float(_) | Literal::Complex(..) => 0,
         };
         let refuse = |_| format!("{self} is out of bounds for {dtype}");
         let real = match self {
-            Literal::Float(x) => x,
+            Literal::Float(x) | Literal::Complex(x, _) => x,
             _ => whole as f64,
         };
         dispatch!(dtype, T => T::exactly(whole, real, self).map(Scalar::new).map_err(refuse))
@@ -144,6 +155,14 @@ exactly! {
     bf16: |_w, r, _l| Ok(bf16::from_f64(r));
     f32: |w, r, l| Ok(if let Literal::Int(_) = l { w as f32 } else { r as f32 });
     f64: |_w, r, _l| Ok(r);
+    Complex32: |w, r, l| Ok(match l {
+        Literal::Complex(re, im) => Complex32::new(re as f32, im as f32),
+        _ => Complex32::new(f32::exactly(w, r, l)?, 0.0),
+    });
+    Complex64: |_w, r, l| Ok(match l {
+        Literal::Complex(re, im) => Complex64::new(re, im),
+        _ => Complex64::new(r, 0.0),
+    });
 }
 
 impl fmt::Display for Literal {
@@ -152,6 +171,8 @@ impl fmt::Display for Literal {
             Literal::Bool(b) => write!(f, "{b}"),
             Literal::Int(i) => write!(f, "{i}"),
             Literal::Float(x) => write!(f, "{x:?}"),
+            Literal::Complex(re, im) if *re == 0.0 => write!(f, "{im:?}j"),
+            Literal::Complex(re, im) => write!(f, "({re:?}{im:+?}j)"),
         }
     }
 }
@@ -195,6 +216,14 @@ mod tests {
         assert_eq!(promote_weak(F32, Literal::Int(3)), Ok(F32));
         assert_eq!(promote_weak(F16, Literal::Int(100_000)), Ok(F16));
         assert_eq!(promote_weak(I32, Literal::Float(2.5)), Ok(F64));
+        let z = Literal::Complex(0.0, 2.0);
+        assert_eq!(promote_weak(F32, z), Ok(DType::C64));
+        assert_eq!(promote_weak(I16, z), Ok(DType::C128));
+        assert_eq!(promote_weak(DType::C64, Literal::Float(0.1)), Ok(DType::C64));
+        assert_eq!(
+            z.to_scalar(F32).unwrap_err(),
+            "2.0j is complex and cannot become float32"
+        );
         assert_eq!(promote_weak(Bool, Literal::Int(2)), Ok(I64));
         assert_eq!(promote_weak(Bool, Literal::Bool(true)), Ok(Bool));
         assert_eq!(promote_weak(U8, Literal::Bool(true)), Ok(U8));

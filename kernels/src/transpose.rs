@@ -15,7 +15,8 @@ pub fn transpose(size: usize, from: &[u8], start: usize, step: isize, to: &mut [
         1 => typed::<1>(from, start, step, to, width),
         2 => typed::<2>(from, start, step, to, width),
         4 => typed::<4>(from, start, step, to, width),
-        _ => typed::<8>(from, start, step, to, width),
+        8 => typed::<8>(from, start, step, to, width),
+        _ => typed::<16>(from, start, step, to, width),
     }
 }
 

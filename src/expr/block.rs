@@ -14,6 +14,7 @@ use crate::{Error, Result};
 use bytemuck::Pod;
 use std::fmt;
 use std::sync::Arc;
+use tilewise_kernels::fft::Transform;
 use tilewise_kernels::gemm::Axes;
 use tilewise_kernels::order::{QuantileRule, Side};
 use tilewise_kernels::scan::Scan;
@@ -148,6 +149,17 @@ pub enum BlockForm<'a> {
         axes: &'a Axes,
         /// The dtype of operands and result.
         dtype: DType,
+    },
+    /// Discrete Fourier transforms along an axis.
+    Fft {
+        /// Which.
+        transform: Transform,
+        /// The axis.
+        axis: usize,
+        /// Points of the transform.
+        len: usize,
+        /// What results are multiplied by.
+        scale: f64,
     },
     /// A window that moves along an axis of elements of a dtype.
     Window {

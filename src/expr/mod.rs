@@ -6,9 +6,11 @@
 
 mod along;
 mod block;
+mod complex;
 mod contract;
 mod create;
 mod elementwise;
+mod fft;
 mod infer_chunks;
 pub mod order;
 mod overlap;
@@ -21,6 +23,7 @@ pub use along::Spacing;
 pub use block::{BlockCall, BlockForm, BlockOp, Part, Place, along, along_places};
 pub use create::Custom;
 pub(crate) use create::named;
+pub use fft::{Norm, frequencies};
 pub use overlap::{Boundary, Overlap, StencilForm};
 pub use views::SliceItem;
 

@@ -1,6 +1,6 @@
 //! Reductions over axes and over groups along an axis.
 
-use super::{Expr, Group, NodeKind};
+use super::{Expr, Group, NodeKind, complex};
 use crate::geometry::{AxisChunks, Chunks, checked_bytes, normalize_axis};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -12,6 +12,9 @@ impl Expr {
     /// # Errors
     /// An axis out of range or named twice; no element to reduce for one without identity.
     pub fn reduce(&self, reduction: Reduction, axes: Option<&[isize]>, keepdims: bool) -> Result<Expr> {
+        if self.dtype.is_complex() {
+            return complex::reduced(self, reduction, |part, one| part.reduce(one, axes, keepdims));
+        }
         let mut axes: Vec<usize> = match axes {
             Some(axes) => axes
                 .iter()
@@ -64,6 +67,11 @@ impl Expr {
         labels: Arc<[u32]>,
         groups: usize,
     ) -> Result<Expr> {
+        if self.dtype.is_complex() {
+            return complex::reduced(self, reduction, |part, one| {
+                part.group_reduce(one, axis, labels.clone(), groups)
+            });
+        }
         let axis = normalize_axis(axis, self.rank())?;
         if labels.len() != self.shape[axis] {
             return Err(Error::invalid(format!(

@@ -176,6 +176,10 @@ impl From<Scalar> for AttrValue {
         match dtype.kind() {
             Kind::Unsigned => AttrValue::UInt(dtype, vec![bits]),
             Kind::Float => AttrValue::Float(dtype, vec![value.to_f64()]),
+            Kind::Complex => {
+                let (re, im) = value.parts();
+                AttrValue::Float(dtype.part(), vec![re.to_f64(), im.to_f64()])
+            }
             Kind::Bool => AttrValue::Int(dtype, vec![i64::from(bits != 0)]),
             Kind::Signed => {
                 let unused = 64 - 8 * dtype.size() as u32;
@@ -300,7 +304,7 @@ impl Attributes {
 }
 
 /// NetCDF's default fill value of a dtype: what its library writes where nothing was written.
-/// Bytes have none that is unambiguous, and f16 and bf16 are no NetCDF types.
+/// Bytes have none that is unambiguous, and half floats and complex numbers are no NetCDF types.
 pub fn netcdf_default_fill(dtype: DType) -> Option<Scalar> {
     Some(match dtype {
         DType::I16 => Scalar::new(-32767i16),
@@ -312,6 +316,7 @@ pub fn netcdf_default_fill(dtype: DType) -> Option<Scalar> {
         DType::F32 => Scalar::new(9.969_21e36f32),
         DType::F64 => Scalar::new(9.969_209_968_386_869e36f64),
         DType::Bool | DType::I8 | DType::U8 | DType::F16 | DType::BF16 => return None,
+        DType::C64 | DType::C128 => return None,
     })
 }
 

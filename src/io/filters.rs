@@ -222,6 +222,7 @@ fn unshuffle(planes: &[u8], size: usize, out: &mut [u8]) {
         2 => interleave::<2>(body, count, out),
         4 => interleave::<4>(body, count, out),
         8 => interleave::<8>(body, count, out),
+        16 => interleave::<16>(body, count, out),
         _ => {
             for (plane, bytes) in body.chunks_exact(count.max(1)).enumerate() {
                 for (element, byte) in bytes.iter().enumerate() {

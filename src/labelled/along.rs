@@ -27,7 +27,7 @@ impl DataArray {
     /// # Errors
     /// A dimension that is not there or is named twice.
     pub fn scan(&self, kind: ScanKind, dims: Option<&[String]>, skipna: Option<bool>) -> Result<DataArray> {
-        let skipna = skipna.unwrap_or(self.dtype().is_float());
+        let skipna = skipna.unwrap_or(self.dtype().has_nan());
         let dims = dims.unwrap_or(self.dims());
         let mut expr = self.expr().clone();
         for (at, dim) in dims.iter().enumerate() {

@@ -25,7 +25,7 @@ pub struct ReduceOptions {
 
 /// xarray's default: NaN is skipped in floats.
 pub(super) fn default_skipna(kind: ReduceKind, dtype: DType) -> bool {
-    dtype.is_float() && !matches!(kind, ReduceKind::Any | ReduceKind::All)
+    dtype.has_nan() && !matches!(kind, ReduceKind::Any | ReduceKind::All)
 }
 
 impl DataArray {
@@ -50,7 +50,7 @@ impl DataArray {
         }
         let reduction = Reduction {
             kind,
-            skipna: skipna && self.dtype().is_float(),
+            skipna: skipna && self.dtype().has_nan(),
             ddof: options.ddof,
         };
         self.reduced(self.expr(), reduction, &dims, options.keepdims)
@@ -114,7 +114,7 @@ impl DataArray {
                 .map(Expr::scalar)
                 .map_err(Error::Invalid)
         };
-        let (values, counted) = if skipna && self.dtype().is_float() {
+        let (values, counted) = if skipna && self.dtype().has_nan() {
             let missing = Expr::op(table("isnan")?, std::slice::from_ref(values))?;
             let choose = |x: &Expr| Expr::op(table("where")?, &[missing.clone(), zero(x.dtype)?, x.clone()]);
             (choose(values)?, choose(weights)?)
@@ -161,7 +161,7 @@ impl DataArray {
     /// # Errors
     /// None for arrays that exist.
     pub fn isnull(&self) -> Result<DataArray> {
-        if self.dtype().is_float() {
+        if self.dtype().has_nan() {
             let isnan = Op::find("isnan").ok_or_else(|| Error::invalid("no function isnan"))?;
             return apply(isnan, &[Operand::Array(self.clone())]);
         }

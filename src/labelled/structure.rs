@@ -18,7 +18,7 @@ fn table(name: &str) -> Result<Op> {
 /// most 16 bits, float64 for others.
 fn with_missing(dtype: DType) -> DType {
     match dtype {
-        float if float.is_float() => float,
+        float if float.has_nan() => float,
         small if small.size() <= 2 && small != DType::Bool => DType::F32,
         _ => DType::F64,
     }
@@ -54,7 +54,7 @@ impl DataArray {
     /// # Errors
     /// When dimensions or labels do not agree.
     pub fn fillna(&self, value: Operand) -> Result<DataArray> {
-        if !self.dtype().is_float() {
+        if !self.dtype().has_nan() {
             return Ok(self.clone());
         }
         let there = apply(table("logical_not")?, &[Operand::Array(self.isnull()?)])?;

@@ -130,7 +130,7 @@ impl Array {
         let sum = Reduction::new(ReduceKind::Sum).skipna(skipna);
         let product = (self * weights)?;
         // Weights count where the element does; either way they get the array's shape.
-        let weights = if skipna && self.dtype().is_float() {
+        let weights = if skipna && self.dtype().has_nan() {
             let valid = self.apply("isnan", &[])?.apply("logical_not", &[])?;
             (weights * &valid.astype(weights.dtype()))?
         } else {
@@ -139,7 +139,7 @@ impl Array {
         let total = product.reduce(sum, axes, keepdims)?;
         let weight = weights.reduce(sum, axes, keepdims)?;
         let mean = (&total / &weight)?;
-        Ok(if self.dtype().is_float() {
+        Ok(if self.dtype().has_nan() {
             mean.astype(self.dtype())
         } else {
             mean

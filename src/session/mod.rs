@@ -4,6 +4,7 @@
 //! [`Session::persist`] keeps tiles in the store; each makes a plan, proves its memory and runs it.
 
 mod array;
+mod array_fft;
 mod array_linalg;
 mod array_ops;
 mod array_order;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use tilewise::expr::order::BinSpec;
 use tilewise::kernels::order::{Method, Side};
-use tilewise::kernels::{Element, dispatch};
+use tilewise::kernels::{Element, dispatch_real};
 use tilewise::session::{ChunkSpec, Session};
 use tilewise::{Array, DType, Result, Scalar};
 
@@ -63,7 +63,7 @@ pub fn elements<T: Element>(stored: &Stored) -> Vec<T> {
 /// The array in memory, cut raggedly, computed from another, and read from chunks of a file.
 pub fn forms(name: &str, stored: &Stored) -> Vec<(&'static str, Array)> {
     let shape = &stored.shape;
-    dispatch!(stored.dtype, T => {
+    dispatch_real!(stored.dtype, T => {
         let values = elements::<T>(stored);
         let whole = Array::from_vec::<T>(shape, values.clone()).unwrap();
         let mut forms = vec![("memory", whole.clone())];

@@ -8,6 +8,43 @@ use super::record::{EXACT, EXACT_ON_CPU, Wgsl};
 use super::strip::map;
 use super::{OpDef, infer};
 
+/// A quotient of complex numbers without overflow of squares (R. L. Smith, CACM 5, 1962), step by step
+/// as NumPy's.
+macro_rules! quotient {
+    ($a:ident, $b:ident) => {{
+        let (a, b) = ($a, $b);
+        if b.re.abs() >= b.im.abs() {
+            if b.re == 0.0 && b.im == 0.0 {
+                Self::Out::new(a.re / b.re.abs(), a.im / b.re.abs())
+            } else {
+                let ratio = b.im / b.re;
+                let scale = 1.0 / (b.re + b.im * ratio);
+                Self::Out::new((a.re + a.im * ratio) * scale, (a.im - a.re * ratio) * scale)
+            }
+        } else {
+            let ratio = b.re / b.im;
+            let scale = 1.0 / (b.im + b.re * ratio);
+            Self::Out::new((a.re * ratio + a.im) * scale, (a.im * ratio - a.re) * scale)
+        }
+    }};
+}
+
+/// One divided by a complex number, in the same way.
+macro_rules! inverse {
+    ($a:ident) => {{
+        let a = $a;
+        if a.im.abs() <= a.re.abs() {
+            let ratio = a.im / a.re;
+            let divisor = a.re + a.im * ratio;
+            Self::Out::new(1.0 / divisor, -ratio / divisor)
+        } else {
+            let ratio = a.re / a.im;
+            let divisor = a.re * ratio + a.im;
+            Self::Out::new(ratio / divisor, -1.0 / divisor)
+        }
+    }};
+}
+
 pub(super) static OPS: &[OpDef] = &[
     OpDef {
         name: "add",
@@ -19,6 +56,7 @@ pub(super) static OPS: &[OpDef] = &[
                 bool: (a, b) = a | b;
                 words: (a, b) = a.wrapping_add(b);
                 floats: (a, b) = a + b;
+                complex: (a, b) = a + b;
             )
         },
         wgsl: |args| {
@@ -26,6 +64,8 @@ pub(super) static OPS: &[OpDef] = &[
                 bool: Some("$0 | $1"),
                 f32: Some("tw_opaque($0) + tw_opaque($1)"),
                 f64: Some("tw_opaque_f64($0) + tw_opaque_f64($1)"),
+                c64: Some("tw_add_c64($0, $1)"),
+                c128: Some("tw_add_c128($0, $1)"),
                 ..Wgsl::integers("$0 + $1")
             }
             .of(args)
@@ -43,12 +83,15 @@ pub(super) static OPS: &[OpDef] = &[
             map!(args, isa;
                 words: (a, b) = a.wrapping_sub(b);
                 floats: (a, b) = a - b;
+                complex: (a, b) = a - b;
             )
         },
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_opaque($0) - tw_opaque($1)"),
                 f64: Some("tw_opaque_f64($0) - tw_opaque_f64($1)"),
+                c64: Some("tw_subtract_c64($0, $1)"),
+                c128: Some("tw_subtract_c128($0, $1)"),
                 ..Wgsl::integers("$0 - $1")
             }
             .of(args)
@@ -67,6 +110,7 @@ pub(super) static OPS: &[OpDef] = &[
                 bool: (a, b) = a & b;
                 words: (a, b) = a.wrapping_mul(b);
                 floats: (a, b) = a * b;
+                complex: (a, b) = a * b;
             )
         },
         wgsl: |args| {
@@ -74,6 +118,8 @@ pub(super) static OPS: &[OpDef] = &[
                 bool: Some("$0 & $1"),
                 f32: Some("tw_opaque($0) * tw_opaque($1)"),
                 f64: Some("tw_opaque_f64($0) * tw_opaque_f64($1)"),
+                c64: Some("tw_multiply_c64($0, $1)"),
+                c128: Some("tw_multiply_c128($0, $1)"),
                 ..Wgsl::integers("$0 * $1")
             }
             .of(args)
@@ -87,11 +133,19 @@ pub(super) static OPS: &[OpDef] = &[
         aliases: &["true_divide"],
         arity: 2,
         infer: infer::divide,
-        kernel: |args, isa| map!(args, isa; floats: (a, b) = a / b;),
+        kernel: |args, isa| {
+            map!(args, isa;
+                floats: (a, b) = a / b;
+                c64: (a, b) = quotient!(a, b);
+                c128: (a, b) = quotient!(a, b);
+            )
+        },
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_opaque($0) / tw_opaque($1)"),
                 f64: Some("tw_opaque_f64($0) / tw_opaque_f64($1)"),
+                c64: Some("tw_divide_c64($0, $1)"),
+                c128: Some("tw_divide_c128($0, $1)"),
                 ..Wgsl::NONE
             }
             .of(args)
@@ -109,6 +163,8 @@ pub(super) static OPS: &[OpDef] = &[
             map!(args, isa;
                 ints: (a) = if a == 0 { 0 } else { (1 as Self::Out).wrapping_div(a) };
                 floats: (a) = 1.0 / a;
+                c64: (a) = inverse!(a);
+                c128: (a) = inverse!(a);
             )
         },
         wgsl: |args| {
@@ -119,6 +175,8 @@ pub(super) static OPS: &[OpDef] = &[
                 u64: Some("select(0lu, 1lu, $0 == 1lu)"),
                 f32: Some("1.0f / tw_opaque($0)"),
                 f64: Some("1.0lf / tw_opaque_f64($0)"),
+                c64: Some("tw_reciprocal_c64($0)"),
+                c128: Some("tw_reciprocal_c128($0)"),
                 ..Wgsl::NONE
             }
             .of(args)
@@ -136,12 +194,15 @@ pub(super) static OPS: &[OpDef] = &[
             map!(args, isa;
                 words: (a) = a.wrapping_mul(a);
                 floats: (a) = a * a;
+                complex: (a) = a * a;
             )
         },
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_opaque($0) * tw_opaque($0)"),
                 f64: Some("tw_opaque_f64($0) * tw_opaque_f64($0)"),
+                c64: Some("tw_multiply_c64($0, $0)"),
+                c128: Some("tw_multiply_c128($0, $0)"),
                 ..Wgsl::integers("$0 * $0")
             }
             .of(args)

@@ -11,10 +11,10 @@ use super::{OpDef, infer};
 use crate::DType;
 
 /// A record from the operator, WGSL for bool, the f32 function (f64 has the same with a suffix),
-/// and WGSL for `i64` with `u64` and for `u64` with `i64`.
+/// WGSL for `i64` with `u64` and for `u64` with `i64`, and for what complex numbers are asked too.
 macro_rules! comparison {
     ($name:literal $op:tt, bool: $bool:literal, float: $float:literal, mixed: $iu:literal, $ui:literal,
-        $doc:literal) => {
+        $($family:ident: $c64:literal, $c128:literal,)? $doc:literal) => {
         OpDef {
             name: $name,
             aliases: &[],
@@ -43,6 +43,7 @@ macro_rules! comparison {
                         bool: (a, b) -> bool = a $op b;
                         ints: (a, b) -> bool = a $op b;
                         floats: (a, b) -> bool = a $op b;
+                        $($family: (a, b) -> bool = a $op b;)?
                     ),
                 }
             },
@@ -53,6 +54,8 @@ macro_rules! comparison {
                     bool: Some($bool),
                     f32: Some(concat!("tw_", $float)),
                     f64: Some(concat!("tw_f64_", $float)),
+                    c64: None$(.or(Some($c64)))?,
+                    c128: None$(.or(Some($c128)))?,
                     ..Wgsl::integers(concat!("$0 ", stringify!($op), " $1"))
                 }
                 .of(args),
@@ -67,9 +70,11 @@ macro_rules! comparison {
 pub(super) static OPS: &[OpDef] = &[
     comparison!("equal" ==, bool: "$0 == $1", float: "equal($0, $1)",
         mixed: "tw_equal_i64_u64($0, $1)", "tw_equal_i64_u64($1, $0)",
+        complex: "tw_equal_c64($0, $1)", "tw_equal_c128($0, $1)",
         "Whether x1 == x2; NaN equals nothing."),
     comparison!("not_equal" !=, bool: "$0 != $1", float: "not_equal($0, $1)",
         mixed: "!tw_equal_i64_u64($0, $1)", "!tw_equal_i64_u64($1, $0)",
+        complex: "!tw_equal_c64($0, $1)", "!tw_equal_c128($0, $1)",
         "Whether x1 != x2; NaN differs from everything."),
     comparison!("less" <, bool: "!$0 & $1", float: "less_than($0, $1)",
         mixed: "tw_less_i64_u64($0, $1)", "tw_less_u64_i64($0, $1)",

@@ -73,10 +73,11 @@ pub(super) fn floating(_: &OpDef, args: &[DType]) -> Inferred {
     all(args, common(&floats))
 }
 
-/// `divide`: floats stay, integers and bool give float64.
+/// `divide`: floats and complex numbers stay, integers and bool give float64.
 pub(super) fn divide(_: &OpDef, args: &[DType]) -> Inferred {
     let dtype = common(args);
-    all(args, if dtype.is_float() { dtype } else { DType::F64 })
+    let inexact = dtype.is_float() || dtype.is_complex();
+    all(args, if inexact { dtype } else { DType::F64 })
 }
 
 /// Any dtypes to bool, compared in the common one. Signed with unsigned 64-bit integers are
@@ -98,7 +99,7 @@ pub(super) fn logical(_: &OpDef, args: &[DType]) -> Inferred {
 /// Bool and integers.
 pub(super) fn bits(op: &OpDef, args: &[DType]) -> Inferred {
     let dtype = common(args);
-    if dtype.is_float() {
+    if dtype.is_float() || dtype.is_complex() {
         return refuse(
             op,
             args,
@@ -111,7 +112,9 @@ pub(super) fn bits(op: &OpDef, args: &[DType]) -> Inferred {
 /// Integers; bool becomes int8.
 pub(super) fn shift(op: &OpDef, args: &[DType]) -> Inferred {
     match common(args) {
-        dtype if dtype.is_float() => refuse(op, args, "integers of dtypes with a common integer dtype"),
+        dtype if dtype.is_float() || dtype.is_complex() => {
+            refuse(op, args, "integers of dtypes with a common integer dtype")
+        }
         DType::Bool => all(args, DType::I8),
         dtype => all(args, dtype),
     }
@@ -122,6 +125,27 @@ pub(super) fn words(op: &OpDef, args: &[DType]) -> Inferred {
     match args.iter().all(|d| d.is_integer()) {
         true => all(args, DType::U64),
         false => refuse(op, args, "integers; cast with astype first"),
+    }
+}
+
+/// One argument of any dtype to its own, of a complex one to that of its parts.
+pub(super) fn magnitude(_: &OpDef, args: &[DType]) -> Inferred {
+    signature(args.to_vec(), args[0].part())
+}
+
+/// As [`magnitude`], computed in the least float that holds the argument.
+pub(super) fn phase(op: &OpDef, args: &[DType]) -> Inferred {
+    magnitude(op, &[float_of(args[0])])
+}
+
+/// Two parts to the complex number that has them.
+pub(super) fn parts(op: &OpDef, args: &[DType]) -> Inferred {
+    match common(args) {
+        dtype if dtype.is_complex() => refuse(op, args, "a real and an imaginary part, both real numbers"),
+        dtype => {
+            let whole = float_of(dtype).with_imaginary();
+            signature(vec![whole.part(); 2], whole)
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod arithmetic;
 mod bitwise;
 mod chain;
 mod comparison;
+mod complex;
 mod division;
 mod exponential;
 mod fused;
@@ -145,7 +146,15 @@ impl Op {
                 args.len()
             ));
         }
-        (self.0.infer)(self.0, args)
+        let signature = (self.0.infer)(self.0, args)?;
+        let complex = signature.args.iter().any(|dtype| dtype.is_complex());
+        if complex && (self.0.kernel)(&signature.args, Isa::Baseline).is_none() {
+            return Err(format!(
+                "{} is not defined for complex numbers; take abs, angle, real or imag first",
+                self.0.name
+            ));
+        }
+        Ok(signature)
     }
 }
 
@@ -163,6 +172,7 @@ static TABLE: &[&[OpDef]] = &[
     logical::OPS,
     bitwise::OPS,
     predicates::OPS,
+    complex::OPS,
     selection::OPS,
     random::OPS,
 ];

@@ -29,6 +29,8 @@ pub(super) struct Wgsl {
     pub u64: Option<&'static str>,
     pub f32: Option<&'static str>,
     pub f64: Option<&'static str>,
+    pub c64: Option<&'static str>,
+    pub c128: Option<&'static str>,
 }
 
 impl Wgsl {
@@ -41,6 +43,8 @@ impl Wgsl {
         u64: None,
         f32: None,
         f64: None,
+        c64: None,
+        c128: None,
     };
 
     /// One text for integers of every width.
@@ -60,6 +64,8 @@ impl Wgsl {
             bool: Some(text),
             f32: Some(text),
             f64: Some(text),
+            c64: Some(text),
+            c128: Some(text),
             ..Wgsl::integers(text)
         }
     }
@@ -74,6 +80,8 @@ impl Wgsl {
             "u64" => self.u64,
             "f32" => self.f32,
             "f64" => self.f64,
+            "vec2<f32>" => self.c64,
+            "vec2<f64>" => self.c128,
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use super::record::{EXACT, Wgsl};
 use super::strip::{Map, map, select};
 use super::{OpDef, infer};
-use crate::Element;
+use crate::{Complex64, Element};
 
 /// The second argument where the first is true, else the third; bits are only moved.
 struct Choose;
@@ -41,7 +41,8 @@ pub(super) static OPS: &[OpDef] = &[
                 1 => select::<Choose, (bool, u8, u8)>(isa),
                 2 => select::<Choose, (bool, u16, u16)>(isa),
                 4 => select::<Choose, (bool, u32, u32)>(isa),
-                _ => select::<Choose, (bool, u64, u64)>(isa),
+                8 => select::<Choose, (bool, u64, u64)>(isa),
+                _ => select::<Choose, (bool, Complex64, Complex64)>(isa),
             })
         },
         wgsl: |args| Wgsl::any("select($2, $1, $0)").of(args),

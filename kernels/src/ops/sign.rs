@@ -3,10 +3,10 @@
 //! On floats they act on bits, so NaN keeps its payload and −0 its sign, and half floats need no
 //! detour through float32.
 
-use super::record::{EXACT, Wgsl};
+use super::record::{EXACT, Wgsl, stated};
 use super::strip::map;
-use super::{OpDef, infer};
-use crate::DType;
+use super::{OpDef, Ulp, infer};
+use crate::{DType, math, math::double};
 
 /// The next number after `$a` towards `$b`, for any float type, whose bits count magnitudes;
 /// `$equal` where they are equal.
@@ -31,12 +31,15 @@ macro_rules! next_after {
     }};
 }
 
+/// Exact but for complex numbers.
+const ABS: Ulp = stated("hypot");
+
 pub(super) static OPS: &[OpDef] = &[
     OpDef {
         name: "abs",
         aliases: &["absolute", "fabs"],
         arity: 1,
-        infer: infer::any,
+        infer: infer::magnitude,
         kernel: |args, isa| {
             map!(args, isa;
                 bool: (a) = a;
@@ -44,6 +47,8 @@ pub(super) static OPS: &[OpDef] = &[
                 signed: (a) = a.wrapping_abs();
                 floats: (a) = a.abs();
                 halves: (a) = Self::Out::from_bits(a.to_bits() & 0x7fff);
+                c64: (a) -> f32 = math::hypot(a.re, a.im);
+                c128: (a) -> f64 = double::hypot(a.re, a.im);
             )
         },
         wgsl: |args| {
@@ -55,11 +60,13 @@ pub(super) static OPS: &[OpDef] = &[
                 u64: Some("$0"),
                 f32: Some("tw_abs($0)"),
                 f64: Some("tw_abs_f64($0)"),
+                c64: Some("tw_hypot($0.x, $0.y)"),
+                c128: None,
             }
             .of(args)
         },
-        ulp: EXACT,
-        doc: "Absolute value; the least signed integer has none and stays.",
+        ulp: ABS,
+        doc: "Absolute value, of a complex number its length; the least signed integer has none and stays.",
         example: "abs(x)",
     },
     OpDef {
@@ -72,6 +79,7 @@ pub(super) static OPS: &[OpDef] = &[
                 words: (a) = a.wrapping_neg();
                 floats: (a) = -a;
                 halves: (a) = Self::Out::from_bits(a.to_bits() ^ 0x8000);
+                complex: (a) = -a;
             )
         },
         wgsl: |args| {
@@ -82,6 +90,8 @@ pub(super) static OPS: &[OpDef] = &[
                 u64: Some("0lu - $0"),
                 f32: Some("tw_negate($0)"),
                 f64: Some("tw_negate_f64($0)"),
+                c64: Some("vec2<f32>(tw_negate($0.x), tw_negate($0.y))"),
+                c128: Some("vec2<f64>(tw_negate_f64($0.x), tw_negate_f64($0.y))"),
                 ..Wgsl::NONE
             }
             .of(args)
@@ -95,7 +105,7 @@ pub(super) static OPS: &[OpDef] = &[
         aliases: &[],
         arity: 1,
         infer: infer::numbers,
-        kernel: |args, isa| map!(args, isa; bits: (a) = a;),
+        kernel: |args, isa| map!(args, isa; bits: (a) = a; complex: (a) = a;),
         wgsl: |args| Wgsl::any("$0").of(args),
         ulp: EXACT,
         doc: "The number itself.",
@@ -159,6 +169,7 @@ pub(super) static OPS: &[OpDef] = &[
                 u64: Some("false"),
                 f32: Some("tw_signbit($0)"),
                 f64: Some("tw_signbit_f64($0)"),
+                ..Wgsl::NONE
             }
             .of(args)
         },

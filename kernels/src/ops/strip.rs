@@ -168,7 +168,7 @@ pub(crate) fn select<F: Map<Args>, Args: Load>(isa: Isa) -> StripFn {
 /// Within a body the arguments have the Rust type of the dtype; `-> bool` says that the result
 /// is no such value but a bool. `, if test => easy` after the body is a second meaning without
 /// branches, for strips whose every element passes the test. Families: `bool`, `ints`, `signed`,
-/// `unsigned`, `floats` (f32 and f64), `f32`, `f64`, `halves`; `words` and `bits` take integers or
+/// `unsigned`, `floats` (f32 and f64), `f32`, `f64`, `halves`, `complex`, `c64`, `c128`; `words` and `bits` take integers or
 /// any dtype as the unsigned type of that width, for bodies that do not ask what the bits mean.
 /// Without a family for the dtype the kernel is `None`.
 macro_rules! map {
@@ -185,6 +185,9 @@ macro_rules! map {
         map!(@each {[u8 Bool I8 U8] [u16 I16 U16 F16 BF16] [u32 I32 U32 F32] [u64 I64 U64 F64]} $r)
     };
     (@family floats $r:tt) => { map!(@each {[f32 F32] [f64 F64]} $r) };
+    (@family complex $r:tt) => { map!(@each {[Complex32 C64] [Complex64 C128]} $r) };
+    (@family c64 $r:tt) => { map!(@each {[Complex32 C64]} $r) };
+    (@family c128 $r:tt) => { map!(@each {[Complex64 C128]} $r) };
     (@family f32 $r:tt) => { map!(@each {[f32 F32]} $r) };
     (@family f64 $r:tt) => { map!(@each {[f64 F64]} $r) };
     (@family halves $r:tt) => { map!(@each {[f16 F16] [bf16 BF16]} $r) };
@@ -221,8 +224,8 @@ macro_rules! map {
     (@last $t:ident) => { $t };
     (@last $t:ident $out:ident) => { $out };
     ($args:expr, $isa:expr; $($family:ident: $x:tt $(-> $out:ident)? = $body:expr $(, if $test:expr => $easy:expr)?;)+) => {{
-        #[allow(unused_imports)] // half floats are named by few records
-        use $crate::{bf16, f16, ops::strip::map};
+        #[allow(unused_imports)] // half floats and complex numbers are named by few records
+        use $crate::{Complex32, Complex64, bf16, f16, ops::strip::map};
         let isa: $crate::Isa = $isa;
         let dtype: $crate::DType = *$args.last()?;
         $(map!(@family $family (dtype isa $x [$($out)?] $body; [$($test => $easy)?]));)+

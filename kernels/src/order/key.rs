@@ -143,7 +143,7 @@ floats! { f16: u16, i16; bf16: u16, i16; f32: u32, i32; f64: u64, i64; }
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DType, dispatch};
+    use crate::{DType, dispatch_real};
 
     /// Elements of every kind, each with its value.
     fn samples<T: Ordered>() -> Vec<(T::Stored, f64)> {
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn keys_order_as_values_do_and_come_back() {
-        for dtype in DType::ALL {
-            dispatch!(dtype, T => check::<T>(dtype));
+        for dtype in DType::real() {
+            dispatch_real!(dtype, T => check::<T>(dtype));
         }
         assert!(f32::key(-0.0) < f32::key(0.0));
         assert_eq!(f32::rank(-f32::NAN), f32::rank(f32::NAN));

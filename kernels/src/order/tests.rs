@@ -1,7 +1,7 @@
 //! Sorting and choosing for every dtype, layout and instruction set, against plain sorts of columns.
 
 use super::*;
-use crate::{Columns, ColumnsMut, DType, Element, Isa, dispatch};
+use crate::{Columns, ColumnsMut, DType, Element, Isa, dispatch_real};
 
 /// `outer`, `len` and `inner`: wide and narrow rows, single lanes, one element, none.
 const EXTENTS: [(usize, usize, usize); 8] = [
@@ -154,8 +154,8 @@ fn check_order<T: Ordered>() {
 
 #[test]
 fn every_dtype_and_layout_is_put_in_order() {
-    for dtype in DType::ALL {
-        dispatch!(dtype, T => check_order::<T>());
+    for dtype in DType::real() {
+        dispatch_real!(dtype, T => check_order::<T>());
     }
 }
 

@@ -34,6 +34,7 @@ impl Class {
             DType::U8 | DType::U16 | DType::U32 | DType::U64 => Class::Unsigned,
             DType::F16 | DType::BF16 | DType::F32 => Class::Single,
             DType::F64 => Class::Double,
+            DType::C64 | DType::C128 => DType::complex_is_refused(),
         }
     }
 
@@ -116,6 +117,7 @@ pub(super) fn with_rule(reduction: Reduction, dtype: DType, cells: &mut Cells, w
         (DType::F32, true) => by_float::<f32, true>(kind, cells, work),
         (DType::F64, false) => by_float::<f64, false>(kind, cells, work),
         (DType::F64, true) => by_float::<f64, true>(kind, cells, work),
+        (DType::C64 | DType::C128, _) => DType::complex_is_refused(),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use tilewise::expr::{Expr, SliceItem};
 use tilewise::labelled::DataArray;
-use tilewise::{Array, DType, Error, ReduceKind, Reduction, Result, Scalar, Session, human_bytes};
+use tilewise::{Array, DType, Error, Op, ReduceKind, Reduction, Result, Scalar, Session, human_bytes};
 
 /// Results of at most this many elements are shown whole.
 const WHOLE: usize = 200;
@@ -35,6 +35,8 @@ pub fn compute(session: &Session, results: &[DataArray]) -> Result<Vec<Summary>>
         if statistics {
             let wide = match expr.dtype {
                 DType::Bool => expr.cast(DType::U8),
+                // Complex numbers have no order: their lengths are looked at.
+                dtype if dtype.is_complex() => Expr::op(absolute()?, std::slice::from_ref(expr))?,
                 _ => expr.clone(),
             };
             let reduce = |expr: &Expr, kind| {
@@ -94,6 +96,10 @@ pub fn compute(session: &Session, results: &[DataArray]) -> Result<Vec<Summary>>
     Ok(summaries)
 }
 
+fn absolute() -> Result<Op> {
+    Op::find("abs").ok_or_else(|| Error::invalid("no function abs"))
+}
+
 /// The first elements along the last axis.
 fn first(expr: &Expr) -> Result<Expr> {
     let mut items = vec![SliceItem::Index(0); expr.rank().saturating_sub(1)];
@@ -124,7 +130,8 @@ pub fn table(summaries: &[Summary]) -> String {
             }
         }
         if let Some([min, max, mean, count]) = summary.statistics {
-            let _ = writeln!(out, "  min {min}  max {max}  mean {mean}  count {count}");
+            let of = if array.dtype().is_complex() { "abs: " } else { "" };
+            let _ = writeln!(out, "  {of}min {min}  max {max}  mean {mean}  count {count}");
         }
         if array.expr().len() <= WHOLE {
             write_whole(&mut out, array, &summary.values);
@@ -153,7 +160,8 @@ fn write_whole(out: &mut String, array: &DataArray, values: &[Scalar]) {
     }
 }
 
-/// The summaries as JSON; NaN and infinities are null.
+/// The summaries as JSON; NaN and infinities are null, complex numbers pairs of their parts. The
+/// statistics of complex numbers are those of their lengths.
 pub fn json(summaries: &[Summary]) -> Value {
     summaries
         .iter()
@@ -182,10 +190,14 @@ pub fn json(summaries: &[Summary]) -> Value {
         .collect()
 }
 
-/// A scalar as a JSON number.
+/// A scalar as JSON.
 fn number(scalar: Scalar) -> Value {
     match scalar.dtype() {
         DType::Bool => Value::Bool(scalar.bits() != 0),
+        d if d.is_complex() => {
+            let (re, im) = scalar.parts();
+            json!([number(re), number(im)])
+        }
         DType::U64 => scalar.bits().into(),
         DType::I64 => (scalar.bits() as i64).into(),
         d if d.is_integer() => (scalar.to_f64() as i64).into(),

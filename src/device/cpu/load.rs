@@ -26,7 +26,8 @@ pub(super) fn gather(
         1 => typed::<1>(source, starts, step, first, len, out),
         2 => typed::<2>(source, starts, step, first, len, out),
         4 => typed::<4>(source, starts, step, first, len, out),
-        _ => typed::<8>(source, starts, step, first, len, out),
+        8 => typed::<8>(source, starts, step, first, len, out),
+        _ => typed::<16>(source, starts, step, first, len, out),
     }
 }
 
@@ -80,6 +81,7 @@ pub(super) fn splat(element: &[u8], out: &mut [u8]) {
         1 => fill::<1>(element, out),
         2 => fill::<2>(element, out),
         4 => fill::<4>(element, out),
-        _ => fill::<8>(element, out),
+        8 => fill::<8>(element, out),
+        _ => fill::<16>(element, out),
     }
 }

@@ -69,7 +69,7 @@ impl<'a> Expression<'a> {
     pub fn check(&self, can: Abilities) -> Result<(), String> {
         for (reg, inst) in self.program.insts.iter().enumerate() {
             let lacks = match inst.dtype {
-                DType::F64 => !can.f64,
+                DType::F64 | DType::C128 => !can.f64,
                 DType::I64 | DType::U64 => !can.i64,
                 _ => false,
             };
@@ -167,10 +167,10 @@ fn opaque(dtype: DType, value: &str) -> String {
     }
 }
 
-/// The type of a buffer's elements in WGSL: 32-bit words unless the dtype has 64 bits.
+/// The type of a buffer's elements in WGSL: 32-bit words unless the dtype has more.
 pub(super) fn word(dtype: DType) -> &'static str {
     match dtype.size() {
-        8 => dtype.info().wgsl,
+        8 | 16 => dtype.info().wgsl,
         _ => "u32",
     }
 }
@@ -209,7 +209,7 @@ pub(super) fn loaded(dtype: DType, word: &str, shift: Option<&str>) -> String {
         DType::BF16 => format!("bitcast<f32>({low} << 16u)"),
         DType::I32 => format!("bitcast<i32>({low})"),
         DType::F32 => format!("bitcast<f32>({low})"),
-        DType::U32 | DType::I64 | DType::U64 | DType::F64 => low,
+        DType::U32 | DType::I64 | DType::U64 | DType::F64 | DType::C64 | DType::C128 => low,
     }
 }
 
@@ -217,7 +217,8 @@ pub(super) fn loaded(dtype: DType, word: &str, shift: Option<&str>) -> String {
 pub(super) fn stored(dtype: DType, value: &str) -> String {
     match dtype {
         DType::Bool => format!("select(0u, 1u, {value})"),
-        DType::U8 | DType::U16 | DType::U32 | DType::I64 | DType::U64 | DType::F64 => value.to_string(),
+        DType::U8 | DType::U16 | DType::U32 | DType::I64 | DType::U64 => value.to_string(),
+        DType::F64 | DType::C64 | DType::C128 => value.to_string(),
         DType::I8 => format!("bitcast<u32>({value}) & 0xffu"),
         DType::I16 => format!("bitcast<u32>({value}) & 0xffffu"),
         DType::F16 => format!("tw_f16_store({value})"),
@@ -265,6 +266,15 @@ fn constant(scalar: Scalar) -> String {
                 format!("bitcast<f32>({:#010x}u ^ zero)", value.to_bits())
             }
         }
+        DType::C64 | DType::C128 => {
+            let (re, im) = scalar.parts();
+            format!(
+                "{}({}, {})",
+                scalar.dtype().info().wgsl,
+                constant(re),
+                constant(im)
+            )
+        }
         DType::F64 => {
             let value = scalar.to_f64();
             if value.is_normal() {
@@ -291,5 +301,9 @@ mod tests {
             "bitcast<f64>(0x7ff0000000000000lu ^ u64(zero))"
         );
         assert_eq!(constant(Scalar::new(1e300f64)), "1e300lf");
+        assert_eq!(
+            constant(Scalar::new(tilewise_kernels::Complex32::new(1.5, 0.0))),
+            "vec2<f32>(1.5f, bitcast<f32>(0x00000000u ^ zero))"
+        );
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use wgpu::MapMode;
 
 /// Bytes to which an uploaded window begins at a multiple: those of the longest vector.
-const VECTOR: usize = 32;
+const VECTOR: usize = 64;
 
 /// Bytes rounded up to whole vectors, at least one: kernels may read and write whole vectors.
 pub(super) fn padded(bytes: usize) -> u64 {

@@ -14,6 +14,8 @@ const SOURCES: &[&str] = &[
     include_str!("../../../shaders/ops.wgsl"),
     include_str!("../../../shaders/ops_i64.wgsl"),
     include_str!("../../../shaders/ops_f64.wgsl"),
+    include_str!("../../../shaders/ops_c64.wgsl"),
+    include_str!("../../../shaders/ops_c128.wgsl"),
     include_str!("../../../shaders/kernel/narrow.wgsl"),
     include_str!("../../../shaders/kernel/pairs.wgsl"),
     include_str!("../../../shaders/kernel/order.wgsl"),

@@ -69,6 +69,7 @@ impl Lane {
         match dtype.size() {
             1 => vector.to_string(),
             2 => format!("{vector}{}", self.of_two()),
+            _ if dtype.is_complex() => format!("{vector}[{}]", self.number()),
             _ => format!("{vector}{}", self.of_four()),
         }
     }
@@ -92,6 +93,7 @@ fn vector(dtype: DType) -> String {
         1 => "u32".into(),
         2 => "vec2<u32>".into(),
         4 => "vec4<u32>".into(),
+        _ if dtype.is_complex() => format!("array<{}, 4>", dtype.info().wgsl),
         _ => format!("vec4<{}>", dtype.info().wgsl),
     }
 }

@@ -90,6 +90,9 @@ impl Expr {
     /// An axis out of range, fewer than `edge_order + 1` places, another order, or coordinates that
     /// are not one per place.
     pub fn gradient(&self, spacing: &Spacing, axis: isize, edge_order: usize) -> Result<Expr> {
+        if self.dtype.is_complex() {
+            return self.by_parts(|part| part.gradient(spacing, axis, edge_order));
+        }
         let axis = normalize_axis(axis, self.rank())?;
         let extent = self.shape[axis];
         if !(1..=2).contains(&edge_order) {

@@ -1,12 +1,12 @@
 //! Rolling windows: blocks that see their neighbours along an axis.
 
-use super::super::Expr;
 use super::super::block::{BlockCall, BlockForm, BlockOp, along};
+use super::super::{Expr, complex};
 use crate::geometry::{Region, normalize_axis};
 use crate::{Error, Result};
 use std::sync::Arc;
 use tilewise_kernels::window::{Scratch, Window, WindowKind};
-use tilewise_kernels::{DType, Element, Isa, dispatch};
+use tilewise_kernels::{DType, Element, Isa, dispatch_real};
 
 /// A window moving along an axis of some extent.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl BlockOp for Rolling {
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
-        dispatch!(self.dtype, T => match self.window.result(self.dtype) {
+        dispatch_real!(self.dtype, T => match self.window.result(self.dtype) {
             DType::F64 => self.walk::<T, f64>(call),
             _ => self.walk::<T, T>(call),
         })
@@ -101,6 +101,9 @@ impl Expr {
     /// An axis out of range; a window of no place or of 2^31 or more; a least number of elements
     /// that is 0 or more than the window has.
     pub fn rolling(&self, window: Window, axis: isize) -> Result<Expr> {
+        if self.dtype.is_complex() {
+            return complex::rolled(self, window, axis);
+        }
         let axis = normalize_axis(axis, self.rank())?;
         if window.len == 0 || i32::try_from(window.len).is_err() {
             return Err(Error::invalid(format!(

@@ -1,12 +1,12 @@
 //! Scans: what has come so far, handed from block to block.
 
 use super::super::block::{BlockCall, BlockForm, BlockOp, along_places};
-use super::super::{Expr, Place};
+use super::super::{Expr, Place, complex};
 use crate::Result;
 use crate::geometry::{Region, normalize_axis};
 use std::sync::Arc;
 use tilewise_kernels::scan::{Carry, Scan, ScanFn, ScanKind, Scanned};
-use tilewise_kernels::{Columns, ColumnsMut, DType, Element, Isa, dispatch};
+use tilewise_kernels::{Columns, ColumnsMut, DType, Element, Isa, dispatch_real};
 
 /// A scan along an axis of elements of a dtype.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl BlockOp for Along {
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
         let isa = Isa::detect();
-        dispatch!(self.dtype, T => match self.scan.kind {
+        dispatch_real!(self.dtype, T => match self.scan.kind {
             ScanKind::Sum | ScanKind::Prod =>
                 self.walk::<T, <T as Scanned>::Total>(call, T::total(self.scan, isa)),
             ScanKind::Max | ScanKind::Min => self.walk::<T, T>(call, T::extreme(self.scan, isa)),
@@ -85,6 +85,9 @@ impl Expr {
     /// # Errors
     /// An axis out of range; a result too large for 64 bits.
     pub fn scan(&self, scan: Scan, axis: isize) -> Result<Expr> {
+        if self.dtype.is_complex() {
+            return complex::scanned(self, scan, axis);
+        }
         let axis = normalize_axis(axis, self.rank())?;
         let scan = Scan {
             skipna: scan.skipna && self.dtype.is_float(),

@@ -9,7 +9,7 @@ mod einsum;
 mod matmul;
 mod op;
 
-use super::{Expr, NodeKind, named};
+use super::{Expr, NodeKind, complex, named};
 use crate::geometry::{AxisMap, IndexMap, checked_bytes};
 use crate::{Error, Result};
 use op::Contraction;
@@ -174,6 +174,9 @@ impl Expr {
                     "label {label} of the result is twice there or in no array"
                 )));
             }
+        }
+        if let Some(made) = complex::contracted(operands, |parts| Expr::contract(parts, out))? {
+            return Ok(made);
         }
         let shape: Vec<usize> = out.iter().map(|label| extents[label]).collect();
         checked_bytes(&shape, 8)?;

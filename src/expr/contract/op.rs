@@ -9,7 +9,7 @@ use crate::expr::{BlockCall, BlockForm, BlockOp, Expr};
 use crate::geometry::{AxisChunks, Chunks, Region};
 use crate::{Error, Result};
 use tilewise_kernels::gemm::{Axes, Factor, contract, scratch_bytes};
-use tilewise_kernels::{DType, Isa, dispatch};
+use tilewise_kernels::{DType, Isa, dispatch_real};
 
 /// Blocks hold so many times the bytes of other tasks: each element is used many times.
 const TARGET_FACTOR: usize = 8;
@@ -127,7 +127,7 @@ impl BlockOp for Contraction {
     fn scratch_bytes(&self, block: &[usize]) -> usize {
         let (rows, cols, batch) = self.extents(block);
         let offsets = batch.saturating_mul(3 * size_of::<usize>());
-        dispatch!(self.dtype, T => scratch_bytes::<T>(rows, cols, self.summed)).saturating_add(offsets)
+        dispatch_real!(self.dtype, T => scratch_bytes::<T>(rows, cols, self.summed)).saturating_add(offsets)
     }
 
     fn block_extents(&self, shape: &[usize], target: usize, parts: usize) -> Option<Vec<usize>> {
@@ -177,7 +177,7 @@ impl BlockOp for Contraction {
         if call.operands.iter().any(|part| part.dtype != self.dtype) {
             return Err(Error::invalid("a contraction of parts of another dtype"));
         }
-        dispatch!(self.dtype, T => self.compute::<T>(call));
+        dispatch_real!(self.dtype, T => self.compute::<T>(call));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::store::MemorySource;
 use crate::{Error, Result};
 use std::sync::Arc;
 use tilewise_kernels::order::{self, BinError, Bins};
-use tilewise_kernels::{DType, Element, Literal, ReduceKind, Reduction, Scalar, dispatch};
+use tilewise_kernels::{DType, Element, Literal, ReduceKind, Reduction, Scalar, dispatch_real};
 
 /// Elements that are counted at once.
 const PIECE: usize = 1 << 20;
@@ -164,7 +164,7 @@ impl BlockOp for Histogram {
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
-        dispatch!(call.operands[0].dtype, T => self.run_typed::<T>(call))
+        dispatch_real!(call.operands[0].dtype, T => self.run_typed::<T>(call))
     }
 }
 
@@ -344,6 +344,8 @@ impl Expr {
     /// No bin; edges that do not rise; weights that do not broadcast to the array. When it is
     /// computed: a range that is not finite.
     pub fn histogram(&self, bins: &BinSpec, weights: Option<&Expr>) -> Result<(Expr, Expr)> {
+        self.refuse_complex("histogram")?;
+        weights.map_or(Ok(()), |w| w.refuse_complex("histogram with weights"))?;
         let edges = edges_of(self, bins)?;
         let array = if self.rank() == 0 {
             self.expand_dims(0)?
@@ -371,7 +373,8 @@ impl Expr {
     /// An array of another kind; weights that do not broadcast to it. When it is computed: a number
     /// that is negative or not below `length`.
     pub fn bincount(&self, length: usize, weights: Option<&Expr>) -> Result<Expr> {
-        if self.dtype.is_float() {
+        weights.map_or(Ok(()), |w| w.refuse_complex("bincount with weights"))?;
+        if !self.dtype.is_integer() && self.dtype != DType::Bool {
             return Err(Error::invalid(format!(
                 "bincount counts integers, not {}; use digitize or histogram",
                 self.dtype

@@ -1,6 +1,6 @@
 //! Sorting, selecting, searching and counting, as block operations.
 
-mod axis;
+pub(super) mod axis;
 mod count;
 mod quantile;
 mod search;

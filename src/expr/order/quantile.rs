@@ -8,7 +8,7 @@ use crate::{Error, Result};
 use bytemuck::Pod;
 use std::sync::Arc;
 use tilewise_kernels::order::{self, Lanes, Ordered, QuantileRule, Quantiles};
-use tilewise_kernels::{Columns, ColumnsMut, DType, Element, dispatch};
+use tilewise_kernels::{Columns, ColumnsMut, DType, Element, dispatch_real};
 
 /// Quantiles over axes, of which the first has a result's extent and the others have 1.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl BlockOp for Quantile {
                 (1, columns * len * self.dtype.size() + results)
             }
         };
-        dispatch!(self.dtype, T => {
+        dispatch_real!(self.dtype, T => {
             type Key = <T as Ordered>::Key;
             gathered + Lanes::<Key, u64>::bytes(size_of::<Key>(), len, inner, count)
         })
@@ -165,7 +165,7 @@ impl BlockOp for Quantile {
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
-        dispatch!(self.dtype, T => self.run_typed::<T>(call))
+        dispatch_real!(self.dtype, T => self.run_typed::<T>(call))
     }
 }
 
@@ -187,6 +187,7 @@ impl Expr {
             QuantileRule::At(..) => "quantile",
             QuantileRule::Median => "median",
         };
+        self.refuse_complex(op_name)?;
         if let QuantileRule::At(qs, _) = &rule
             && let Some(bad) = qs.iter().find(|q| !(0.0..=1.0).contains(*q))
         {

@@ -6,7 +6,7 @@ use crate::store::Patch;
 use crate::{Error, Result};
 use std::sync::Arc;
 use tilewise_kernels::order::{self, KEYED_TABLE, Ordered, Side, Table};
-use tilewise_kernels::{DType, dispatch, promote};
+use tilewise_kernels::{DType, dispatch_real, promote};
 
 /// Calls `work` for all runs of elements and their results.
 fn runs<T: Ordered>(
@@ -67,7 +67,7 @@ impl BlockOp for Searchsorted {
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
         let (table, values) = (&call.operands[0], &call.operands[1]);
-        dispatch!(table.dtype, T => {
+        dispatch_real!(table.dtype, T => {
             let columns = table.columns::<<T as tilewise_kernels::Element>::Stored>(0, None, 1, &[0]);
             let table = columns.lane(0).unwrap_or_default();
             let table = Table::<T>::new(table);
@@ -113,7 +113,7 @@ impl BlockOp for Digitize {
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
         let values = &call.operands[0];
         let edges = Table::new(&self.edges);
-        dispatch!(values.dtype, T => runs::<T>(values, call.out, |values, bins| {
+        dispatch_real!(values.dtype, T => runs::<T>(values, call.out, |values, bins| {
             order::digitize::<T>(&edges, self.falling, values, self.right, bins);
         }))
     }
@@ -134,6 +134,8 @@ impl Expr {
     /// # Errors
     /// When the array has not one axis.
     pub fn searchsorted(&self, values: &Expr, side: Side) -> Result<Expr> {
+        self.refuse_complex("searchsorted")?;
+        values.refuse_complex("searchsorted")?;
         let [table] = self.shape[..] else {
             return Err(Error::invalid(format!(
                 "searchsorted: the sorted array must have one axis, not shape {:?}",
@@ -158,6 +160,7 @@ impl Expr {
     /// # Errors
     /// When edges neither rise nor fall.
     pub fn digitize(&self, edges: &[f64], right: bool) -> Result<Expr> {
+        self.refuse_complex("digitize")?;
         let rises = edges.windows(2).all(|w| w[0] <= w[1]);
         let falls = edges.windows(2).all(|w| w[0] >= w[1]);
         if !rises && !falls {

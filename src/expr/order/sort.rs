@@ -6,7 +6,7 @@ use crate::geometry::{Region, normalize_axis};
 use crate::{Error, Result};
 use std::sync::Arc;
 use tilewise_kernels::order::{IndexRoom, LONGEST, Ordered, SortRoom};
-use tilewise_kernels::{DType, Element, Isa, dispatch, order};
+use tilewise_kernels::{DType, Element, Isa, dispatch_real, order};
 
 /// What is put in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,7 +86,7 @@ impl BlockOp for Ordering {
     fn scratch_bytes(&self, block: &[usize]) -> usize {
         let (len, out) = (self.shape[self.axis], block[self.axis]);
         let inner = block[self.axis + 1..].iter().product();
-        dispatch!(self.dtype, T => match self.indices {
+        dispatch_real!(self.dtype, T => match self.indices {
             true => IndexRoom::<T>::bytes(size_of::<<T as Element>::Stored>(), len, inner, out),
             false => SortRoom::<T>::bytes(len, inner, out),
         })
@@ -101,7 +101,7 @@ impl BlockOp for Ordering {
     }
 
     fn run(&self, call: BlockCall<'_, '_>) -> Result<()> {
-        dispatch!(self.dtype, T => self.run_typed::<T>(call))
+        dispatch_real!(self.dtype, T => self.run_typed::<T>(call))
     }
 }
 
@@ -111,6 +111,7 @@ impl Expr {
     /// # Errors
     /// An axis out of range or, for indices, too long; a place beyond the axis.
     pub fn ordered(&self, order: Order, indices: bool, axis: isize) -> Result<Expr> {
+        self.refuse_complex("sorting")?;
         let axis = normalize_axis(axis, self.rank())?;
         let len = self.shape[axis];
         if indices && len > LONGEST {

@@ -44,6 +44,16 @@ impl Boundary {
         })
     }
 
+    /// What lies beyond the ends of the real or the imaginary parts.
+    pub(super) fn part(self, imaginary: bool) -> Boundary {
+        match (self, imaginary) {
+            (Boundary::Constant(Literal::Complex(re, _)), false) => Boundary::Constant(Literal::Float(re)),
+            (Boundary::Constant(Literal::Complex(_, im)), true) => Boundary::Constant(Literal::Float(im)),
+            (Boundary::Constant(_), true) => Boundary::Constant(Literal::Int(0)),
+            (other, _) => other,
+        }
+    }
+
     /// The element of an axis of extent `n` (not 0) that stands at `index`; `None` where there is
     /// none.
     pub(super) fn source(self, index: isize, n: usize) -> Option<usize> {

@@ -165,7 +165,8 @@ impl Mapped {
             1 => spread::<u8>(part, &tables, &self.fills, values.bytes()),
             2 => spread::<u16>(part, &tables, &self.fills, values.bytes()),
             4 => spread::<u32>(part, &tables, &self.fills, values.bytes()),
-            _ => spread::<u64>(part, &tables, &self.fills, values.bytes()),
+            8 => spread::<u64>(part, &tables, &self.fills, values.bytes()),
+            _ => spread::<[u64; 2]>(part, &tables, &self.fills, values.bytes()),
         }
         let overlap = Overlap {
             values: &*values.bytes(),

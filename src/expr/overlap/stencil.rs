@@ -2,12 +2,12 @@
 
 use super::Boundary;
 use super::reach::{self, Reach};
-use crate::expr::{BlockCall, BlockForm, BlockOp, Expr};
+use crate::expr::{BlockCall, BlockForm, BlockOp, Expr, complex};
 use crate::geometry::{AxisChunks, Chunks, Region};
 use crate::{Error, Result};
 use std::sync::Arc;
 use tilewise_kernels::gemm::{Factor, Ring};
-use tilewise_kernels::{DType, Isa, Scalar, dispatch, promote, weighted_sum};
+use tilewise_kernels::{DType, Isa, Scalar, dispatch_real, promote, weighted_sum};
 
 /// A stencil over an operand of that shape.
 #[derive(Clone, Debug)]
@@ -62,6 +62,12 @@ impl Expr {
     /// Not one extent and one boundary per axis; weights of extent 0; without a boundary, weights
     /// longer than the array; a constant that the dtype cannot hold; an empty periodic axis.
     pub fn stencil(&self, extents: &[usize], weights: &[Scalar], boundaries: &[Boundary]) -> Result<Expr> {
+        if self.dtype.is_complex() || weights.iter().any(|w| w.dtype().is_complex()) {
+            return complex::weighted(self, weights, |part, weights, imaginary| {
+                let filled = boundaries.iter().map(|boundary| boundary.part(imaginary));
+                part.stencil(extents, weights, &filled.collect::<Vec<_>>())
+            });
+        }
         let wrong = |why: String| {
             Error::invalid(format!(
                 "stencil of {extents:?} weights on {:?}: {why}",
@@ -132,7 +138,7 @@ fn result_chunks(expr: &Expr, shape: &[usize]) -> Chunks {
 }
 
 fn zero(dtype: DType) -> Scalar {
-    dispatch!(dtype, T => Scalar::new(T::default()))
+    dispatch_real!(dtype, T => Scalar::new(T::default()))
 }
 
 /// A scalar in a dtype that its own promotes to.
@@ -254,7 +260,7 @@ impl BlockOp for Stencil {
         if call.operands[0].dtype != self.dtype {
             return Err(Error::invalid("a stencil over a part of another dtype"));
         }
-        dispatch!(self.dtype, T => self.compute::<T>(call));
+        dispatch_real!(self.dtype, T => self.compute::<T>(call));
         Ok(())
     }
 }

@@ -228,6 +228,11 @@ fn read_numbers(attribute: &Id, stored: &StoredType, dtype: DType, count: usize)
     let scalars = bytes.chunks_exact(size).map(|b| Scalar::from_bytes(dtype, b));
     Ok(match dtype.kind() {
         Kind::Float => AttrValue::Float(dtype, scalars.map(Scalar::to_f64).collect()),
+        Kind::Complex => {
+            let parts = scalars.map(Scalar::parts);
+            let numbers = parts.flat_map(|(re, im)| [re.to_f64(), im.to_f64()]);
+            AttrValue::Float(dtype.part(), numbers.collect())
+        }
         Kind::Unsigned => AttrValue::UInt(dtype, scalars.map(Scalar::bits).collect()),
         Kind::Signed | Kind::Bool => AttrValue::Int(dtype, scalars.map(signed).collect()),
     })

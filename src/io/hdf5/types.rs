@@ -44,6 +44,10 @@ impl StoredType {
         let (what, exact) = match class {
             H5T_INTEGER => integer(&id, size)?,
             H5T_FLOAT => float(&id, size)?,
+            H5T_COMPOUND => match complex(&id, size)? {
+                Some(found) => found,
+                None => (VarType::Other(class_name(class).to_string()), false),
+            },
             H5T_ENUM if size == 1 && is_boolean(&id) => (VarType::Numeric(DType::Bool), true),
             // SAFETY: as above.
             H5T_STRING if size == 1 && unsafe { H5Tis_variable_str(id.raw()) } == 0 => (VarType::Char, true),
@@ -51,8 +55,9 @@ impl StoredType {
             other => (VarType::Other(class_name(other).to_string()), false),
         };
         Ok(StoredType {
-            swapped: size > 1 && order != native,
-            exact: exact && known_order,
+            // The order of a compound is that of its members, which are looked at where it is complex.
+            swapped: size > 1 && order != native && class != H5T_COMPOUND,
+            exact: exact && (known_order || class == H5T_COMPOUND),
             id,
             what,
             size,
@@ -165,6 +170,46 @@ fn float(id: &Id, size: usize) -> H5Result<(VarType, bool)> {
     Ok((what, false))
 }
 
+/// What h5py and netCDF4 take for complex numbers: a real and an imaginary part, two floats of one type
+/// called `r` and `i` or `real` and `imag`. Exact where they lie side by side in this machine's order.
+fn complex(id: &Id, size: usize) -> H5Result<Option<(VarType, bool)>> {
+    // SAFETY: a valid compound type, whose members are numbered below their count; names are the
+    // library's to free; the lock is held by the caller.
+    let members = unsafe {
+        if H5Tget_nmembers(id.raw()) != 2 {
+            return Ok(None);
+        }
+        let mut members = Vec::new();
+        for i in 0..2 {
+            let name = H5Tget_member_name(id.raw(), i);
+            if name.is_null() {
+                return Ok(None);
+            }
+            let text = std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned();
+            H5free_memory(name.cast());
+            if H5Tget_member_class(id.raw(), i) != H5T_FLOAT {
+                return Ok(None);
+            }
+            let part = Id::new(H5Tget_member_type(id.raw(), i), "read a member's type")?;
+            members.push((text, H5Tget_member_offset(id.raw(), i), StoredType::new(part)?));
+        }
+        members
+    };
+    let [(re, first, x), (im, second, y)] = &members[..] else {
+        return Ok(None);
+    };
+    let named = matches!((re.as_str(), im.as_str()), ("r", "i") | ("real", "imag"));
+    let (VarType::Numeric(part), true) = (&x.what, named && x.what == y.what && x.size == y.size) else {
+        return Ok(None);
+    };
+    let plain = x.exact && y.exact && !x.swapped && !y.swapped;
+    let beside = *first == 0 && *second == x.size && size == 2 * x.size;
+    match part {
+        DType::F32 | DType::F64 => Ok(Some((VarType::Numeric(part.with_imaginary()), plain && beside))),
+        _ => Ok(None),
+    }
+}
+
 /// Bytes of the native type that the library would read it as.
 fn native_size(id: &Id) -> H5Result<Option<usize>> {
     // SAFETY: a valid number type; the lock is held by the caller.
@@ -230,6 +275,7 @@ pub(super) fn file_type(dtype: DType) -> H5Result<Id> {
             DType::U64 => *H5T_STD_U64LE,
             DType::F64 => *H5T_IEEE_F64LE,
             DType::F32 | DType::F16 | DType::BF16 => *H5T_IEEE_F32LE,
+            DType::C64 | DType::C128 => return complex_type(dtype),
         };
         let id = Id::new(H5Tcopy(base), doing)?;
         let (exponent, exponent_bits, bias) = match dtype {
@@ -244,6 +290,20 @@ pub(super) fn file_type(dtype: DType) -> H5Result<Id> {
         check(H5Tset_precision(id.raw(), 16), doing)?;
         check(H5Tset_size(id.raw(), 2), doing)?;
         check(H5Tset_ebias(id.raw(), bias), doing)?;
+        Ok(id)
+    }
+}
+
+/// The compound of a complex dtype, with h5py's names of the parts.
+fn complex_type(dtype: DType) -> H5Result<Id> {
+    let doing = "make a complex file type";
+    let part = file_type(dtype.part())?;
+    // SAFETY: as in `file_type`; the members lie within the size.
+    unsafe {
+        let id = Id::new(H5Tcreate(H5T_COMPOUND, dtype.size()), doing)?;
+        check(H5Tinsert(id.raw(), c"r".as_ptr(), 0, part.raw()), doing)?;
+        let second = dtype.part().size();
+        check(H5Tinsert(id.raw(), c"i".as_ptr(), second, part.raw()), doing)?;
         Ok(id)
     }
 }

@@ -7,7 +7,7 @@ use super::super::group::GroupBy;
 use super::super::reduce::ReduceOptions;
 use super::call::Call;
 use super::value::Value;
-use super::{along, elements, order, places, table};
+use super::{along, elements, fft, order, places, table};
 use crate::expr::Expr;
 use crate::io::AttrValue;
 use crate::{Error, Op, ReduceKind, Result};
@@ -120,6 +120,30 @@ static FUNCTIONS: &[Function] = &[
     Function {
         name: "cummin",
         run: along::scan,
+    },
+    Function {
+        name: "fft",
+        run: fft::transform,
+    },
+    Function {
+        name: "ifft",
+        run: fft::transform,
+    },
+    Function {
+        name: "rfft",
+        run: fft::transform,
+    },
+    Function {
+        name: "irfft",
+        run: fft::transform,
+    },
+    Function {
+        name: "fftshift",
+        run: fft::shift,
+    },
+    Function {
+        name: "ifftshift",
+        run: fft::shift,
     },
     Function {
         name: "rolling",

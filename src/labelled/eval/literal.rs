@@ -2,18 +2,20 @@
 
 use super::super::lang::UnaryOp;
 use crate::{Error, Result};
-use tilewise_kernels::Literal;
+use tilewise_kernels::{Complex64, Literal};
 
 /// A prefix operator on a literal; `None` where an array's rule should decide.
 pub(super) fn unary(op: UnaryOp, literal: Literal) -> Option<Literal> {
     Some(match (op, literal) {
         (UnaryOp::Negative, Literal::Int(v)) => Literal::Int(v.checked_neg()?),
         (UnaryOp::Negative, Literal::Float(v)) => Literal::Float(-v),
+        (UnaryOp::Negative, Literal::Complex(re, im)) => Literal::Complex(-re, -im),
         (UnaryOp::Negative, Literal::Bool(v)) => Literal::Int(-i128::from(v)),
         (UnaryOp::Positive, Literal::Bool(v)) => Literal::Int(i128::from(v)),
         (UnaryOp::Positive, other) => other,
         (UnaryOp::Invert, Literal::Int(v)) => Literal::Int(!v),
         (UnaryOp::Invert, _) => return None,
+        (UnaryOp::Not, Literal::Complex(re, im)) => Literal::Bool(re == 0.0 && im == 0.0),
         (UnaryOp::Not, other) => Literal::Bool(float(other) == 0.0),
     })
 }
@@ -41,6 +43,9 @@ pub(super) fn binary(op: &str, a: Literal, b: Literal) -> Result<Option<Literal>
             return Ok(Some(Literal::Int(whole)));
         }
     }
+    if matches!(a, Literal::Complex(..)) || matches!(b, Literal::Complex(..)) {
+        return complex(op, number(a), number(b));
+    }
     let (x, y) = (float(a), float(b));
     if y == 0.0 && matches!(op, "divide" | "floor_divide" | "remainder") {
         return Err(Error::invalid(format!("{x} is divided by zero")));
@@ -63,12 +68,38 @@ pub(super) fn binary(op: &str, a: Literal, b: Literal) -> Result<Option<Literal>
     }))
 }
 
-/// The value as a float.
+/// [`binary`] of complex numbers.
+fn complex(op: &str, x: Complex64, y: Complex64) -> Result<Option<Literal>> {
+    let value = match op {
+        "add" => x + y,
+        "subtract" => x - y,
+        "multiply" => x * y,
+        "divide" if y == Complex64::ZERO => {
+            return Err(Error::invalid(format!("{x} is divided by zero")));
+        }
+        "divide" => x / y,
+        "equal" => return Ok(Some(Literal::Bool(x == y))),
+        "not_equal" => return Ok(Some(Literal::Bool(x != y))),
+        _ => return Ok(None),
+    };
+    Ok(Some(Literal::Complex(value.re, value.im)))
+}
+
+/// The value as a complex number.
+fn number(literal: Literal) -> Complex64 {
+    match literal {
+        Literal::Complex(re, im) => Complex64::new(re, im),
+        real => Complex64::new(float(real), 0.0),
+    }
+}
+
+/// The value as a float; of a complex number its real part.
 pub(super) fn float(literal: Literal) -> f64 {
     match literal {
         Literal::Bool(v) => f64::from(u8::from(v)),
         Literal::Int(v) => v as f64,
         Literal::Float(v) => v,
+        Literal::Complex(re, _) => re,
     }
 }
 
@@ -94,5 +125,7 @@ mod tests {
         assert_eq!(op("pow", 2, -1), Literal::Float(0.5));
         assert_eq!(op("divide", 1, 2), Literal::Float(0.5));
         assert!(binary("divide", Literal::Int(1), Literal::Int(0)).is_err());
+        let z = binary("multiply", Literal::Complex(0.0, 2.0), Literal::Complex(1.0, 3.0));
+        assert_eq!(z.unwrap(), Some(Literal::Complex(-6.0, 2.0)));
     }
 }

@@ -6,6 +6,7 @@
 mod along;
 mod call;
 mod elements;
+mod fft;
 mod functions;
 mod literal;
 mod order;
@@ -100,6 +101,7 @@ impl Scope<'_> {
         let span = expr.span;
         match &expr.kind {
             ExprKind::Number(Number::Int(value)) => Ok(Value::Literal(Literal::Int(*value))),
+            ExprKind::Number(Number::Imaginary(value)) => Ok(Value::Literal(Literal::Complex(0.0, *value))),
             ExprKind::Number(Number::Float(value)) => Ok(Value::Literal(Literal::Float(*value))),
             ExprKind::Bool(value) => Ok(Value::Literal(Literal::Bool(*value))),
             ExprKind::Text(text) => Ok(Value::Text(text.clone())),

@@ -44,6 +44,8 @@ pub enum Number {
     Int(i128),
     /// With one.
     Float(f64),
+    /// With `j` behind it: times the imaginary unit.
+    Imaginary(f64),
 }
 
 /// The kinds of expressions.

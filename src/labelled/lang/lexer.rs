@@ -31,6 +31,7 @@ impl Token {
         match self {
             Token::Number(Number::Int(value)) => format!("the number {value}"),
             Token::Number(Number::Float(value)) => format!("the number {value}"),
+            Token::Number(Number::Imaginary(value)) => format!("the number {value}j"),
             Token::Text(text) => format!("the string {text:?}"),
             Token::Name(name) => format!("`{name}`"),
             Token::Symbol("\n") => "the end of the line".into(),
@@ -152,6 +153,9 @@ fn number(text: &str) -> Option<Number> {
         if let Some(body) = digits.to_ascii_lowercase().strip_prefix(prefix) {
             return i128::from_str_radix(body, radix).ok().map(Number::Int);
         }
+    }
+    if let Some(Number::Int(_) | Number::Float(_)) = digits.strip_suffix(['j', 'J']).and_then(number) {
+        return digits[..digits.len() - 1].parse().ok().map(Number::Imaginary);
     }
     if digits.bytes().all(|b| b.is_ascii_digit()) {
         return digits.parse().ok().map(Number::Int);

@@ -184,6 +184,9 @@ impl Parser<'_> {
             (UnaryOp::Negative, ExprKind::Number(Number::Float(value))) => {
                 ExprKind::Number(Number::Float(-value))
             }
+            (UnaryOp::Negative, ExprKind::Number(Number::Imaginary(value))) => {
+                ExprKind::Number(Number::Imaginary(-value))
+            }
             (op, kind) => ExprKind::Unary(
                 op,
                 Box::new(Expr {

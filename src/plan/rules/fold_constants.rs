@@ -39,9 +39,9 @@ pub(crate) fn cast_scalar(value: Scalar, to: DType) -> Scalar {
     Scalar::from_bytes(to, out.bytes())
 }
 
-/// Eight bytes aligned for every element type.
+/// Sixteen bytes aligned for every element type.
 #[derive(Default)]
-struct Lane([u64; 1]);
+struct Lane([u64; 2]);
 
 impl Lane {
     fn bytes(&self) -> &[u8] {

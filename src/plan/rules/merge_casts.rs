@@ -11,6 +11,11 @@ pub(crate) struct MergeCasts;
 
 /// Whether every value of `from` is a value of `to`.
 fn holds(to: DType, from: DType) -> bool {
+    match (from.is_complex(), to.is_complex()) {
+        (true, false) => return false,
+        (_, true) => return holds(to.part(), from.part()),
+        _ => {}
+    }
     let digits = |d: DType| match d {
         DType::BF16 => 8,
         DType::F16 => 11,
@@ -54,6 +59,8 @@ mod tests {
         assert_eq!(through(DType::F32, DType::F64), None);
         assert_eq!(through(DType::U64, DType::F64), None);
         assert_eq!(through(DType::Bool, DType::I8), None);
+        assert!(holds(DType::C64, DType::F32) && !holds(DType::C64, DType::F64));
+        assert!(!holds(DType::F64, DType::C64) && holds(DType::C128, DType::I32));
         assert!(!holds(DType::F16, DType::U16) && holds(DType::F16, DType::U8));
     }
 }

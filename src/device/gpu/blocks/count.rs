@@ -11,7 +11,7 @@ use super::order_keys::Keys;
 use super::order_lanes::{Lanes, PARAMETER_BYTES, dispatch, parameters};
 use crate::device::{BlockTask, Bytes, Operand, OutMut};
 use crate::{DType, Error, Result};
-use tilewise_kernels::dispatch;
+use tilewise_kernels::dispatch_real;
 use tilewise_kernels::order::{Bins, Ordered, Side, Word};
 
 const CLEAR: &str = include_str!("../../../../shaders/blocks/count_clear.wgsl");
@@ -60,7 +60,7 @@ fn first_key<T: Ordered>(edge: f64, beyond: bool) -> Option<u64> {
 
 /// The first keys of rising edges, as many as any element reaches.
 fn first_keys(dtype: DType, edges: &[f64], beyond: bool) -> Vec<u64> {
-    dispatch!(dtype, T => edges.iter().map_while(|&e| first_key::<T>(e, beyond)).collect())
+    dispatch_real!(dtype, T => edges.iter().map_while(|&e| first_key::<T>(e, beyond)).collect())
 }
 
 /// Computes the counts of a histogram's piece.

@@ -47,6 +47,7 @@ pub(super) fn supports(
         BlockForm::Bincount { .. } => count::supports("bincount", operands.len() > 1),
         BlockForm::Searchsorted { .. } | BlockForm::Digitize { .. } => Ok(()),
         BlockForm::Contract { dtype, .. } => contract::supports(gpu, *dtype),
+        BlockForm::Fft { .. } => Err("Fourier transforms have no kernels here yet".into()),
     }
 }
 
@@ -75,6 +76,9 @@ pub(super) fn run(
             right,
         } => count::digitize(gpu, task, out, (edges, *falling, *right)),
         BlockForm::Contract { axes, .. } => contract::run(gpu, axes, task, out),
+        BlockForm::Fft { .. } => Err(crate::Error::invalid(
+            "Fourier transforms have no kernels here yet",
+        )),
     }
 }
 

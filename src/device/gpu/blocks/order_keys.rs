@@ -92,6 +92,7 @@ impl Keys {
             DType::BF16 => "tw_key_half(bits, 0x7f80u)",
             DType::F32 => "tw_key_f32(bits)",
             DType::F64 => "tw_key_f64(bits)",
+            DType::C64 | DType::C128 => DType::complex_is_refused(),
         };
         let rank = match self.dtype {
             DType::F16 if self.ranks => "tw_rank(key, 0x7fffu, 0xfc01u)",
@@ -119,6 +120,7 @@ impl Keys {
             DType::F16 | DType::BF16 => "tw_unkey_half(ordered)",
             DType::F32 => "tw_unkey_f32(ordered)",
             DType::F64 => "tw_unkey_f64(ordered)",
+            DType::C64 | DType::C128 => DType::complex_is_refused(),
         };
         format!("fn bits_of(key: Key) -> Key {{\n    let ordered = {turned};\n    return {bits};\n}}\n")
     }

@@ -282,6 +282,7 @@ fn blend(dtype: DType) -> String {
         DType::I16 => wide("f64(i32(bits << 16u) >> 16u)", narrow),
         DType::I32 => wide("f64(bitcast<i32>(bits))", narrow),
         DType::Bool | DType::U8 | DType::U16 | DType::U32 => wide("f64(bits)", narrow),
+        DType::C64 | DType::C128 => DType::complex_is_refused(),
     }
 }
 

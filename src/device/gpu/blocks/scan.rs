@@ -239,10 +239,7 @@ mod tests {
 
     #[test]
     fn every_kernel_is_valid() {
-        for (dtype, kind) in DType::ALL
-            .iter()
-            .flat_map(|d| ScanKind::ALL.map(|(k, _)| (*d, k)))
-        {
+        for (dtype, kind) in DType::real().flat_map(|d| ScanKind::ALL.map(|(k, _)| (d, k))) {
             for (wide, skipna) in [(true, false), (true, true), (false, false), (false, true)] {
                 let (can, scan) = (Abilities { f64: wide, i64: wide }, Scan { kind, skipna });
                 let Ok(scheme) = Scheme::new(scan, dtype, can) else {

@@ -137,7 +137,12 @@ impl Transpose {
 
     /// The edge of a tile.
     fn side(&self) -> usize {
-        if self.per() > 1 { 64 } else { 32 }
+        // The least workgroup memory is 16 KiB.
+        match self.size {
+            1 | 2 => 64,
+            16 => 16,
+            _ => 32,
+        }
     }
 
     fn groups(&self) -> usize {
@@ -176,12 +181,17 @@ impl Transpose {
             ),
             _ => ("x[at]", "word = value;"),
         };
+        let word = match self.size {
+            8 => "vec2<u32>",
+            16 => "vec4<u32>",
+            _ => "u32",
+        };
         let side = self.side();
         let number = |n: usize| n.to_string();
         fill(
             TRANSPOSE,
             &[
-                ("WORD", if self.size == 8 { "vec2<u32>" } else { "u32" }),
+                ("WORD", word),
                 ("PER", &number(self.per())),
                 ("LOAD", load),
                 ("MERGE", merge),

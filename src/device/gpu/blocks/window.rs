@@ -315,10 +315,7 @@ mod tests {
 
     #[test]
     fn every_kernel_is_valid() {
-        for (dtype, kind) in DType::ALL
-            .iter()
-            .flat_map(|d| WindowKind::ALL.map(|(k, _)| (*d, k)))
-        {
+        for (dtype, kind) in DType::real().flat_map(|d| WindowKind::ALL.map(|(k, _)| (d, k))) {
             let window = Window::new(kind, 5, 1, false);
             let result = window.result(dtype);
             let texts = Texts::new(&window, dtype, result, 4 / result.size().min(4));

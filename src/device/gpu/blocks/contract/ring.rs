@@ -25,6 +25,7 @@ impl Ring {
             DType::I64 | DType::U64 => Ring::U64,
             DType::F16 | DType::BF16 | DType::F32 => Ring::F32,
             DType::F64 => Ring::F64,
+            DType::C64 | DType::C128 => DType::complex_is_refused(),
         }
     }
 
@@ -80,6 +81,7 @@ impl Ring {
             DType::F32 => format!("bitcast<f32>({words}[at])"),
             DType::I32 | DType::U32 | DType::U64 | DType::F64 => format!("{words}[at]"),
             DType::I64 => format!("{words}[at]"),
+            DType::C64 | DType::C128 => DType::complex_is_refused(),
         }
     }
 
@@ -93,6 +95,7 @@ impl Ring {
             DType::BF16 => "tw_bf16_store(tw_bf16_round(sum))",
             DType::F32 => "bitcast<u32>(sum)",
             DType::I32 | DType::U32 | DType::I64 | DType::U64 | DType::F64 => "sum",
+            DType::C64 | DType::C128 => DType::complex_is_refused(),
         }
     }
 }
