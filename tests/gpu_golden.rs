@@ -49,6 +49,7 @@ fn accesses(kernel: &str) -> String {
         let unit: usize = if of.contains("64") { 8 } else { 4 };
         let lanes = match of.strip_prefix("vec") {
             Some(rest) => rest[..1].parse().expect("a length"),
+            None if of.starts_with("array<vec2") => 8,
             None => 1,
         };
         let whole =
@@ -129,6 +130,31 @@ fn a_chain() {
         outputs: vec![Output::Store(4)],
     };
     golden("chain", program, false);
+}
+
+/// `abs(conj(x) * y + i)` over one axis.
+#[test]
+fn complex_numbers() {
+    let insts = vec![
+        load(0, DType::C64),
+        load(1, DType::C64),
+        op("conj", &[0], DType::C64),
+        op("multiply", &[2, 1], DType::C64),
+        inst(
+            Action::Const(Scalar::new(tilewise::Complex32::new(0.0, 1.0))),
+            &[],
+            DType::C64,
+        ),
+        op("add", &[3, 4], DType::C64),
+        op("abs", &[5], DType::F32),
+    ];
+    let program = Program {
+        rank: 1,
+        inputs: vec![DType::C64; 2],
+        insts,
+        outputs: vec![Output::Store(5), Output::Store(6)],
+    };
+    golden("complex", program, false);
 }
 
 /// Packed i16 with scale and offset and a fill value, to f32; and whether it is filled.

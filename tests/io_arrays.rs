@@ -71,7 +71,7 @@ fn every_corner_reads_as_its_own_library_reads_it() {
             match file.source(name) {
                 Ok(source) => {
                     assert_eq!(source.dtype(), dtype);
-                    conformance::source(&*source, &bytes(&expected["words"], dtype.size()));
+                    conformance::source(&*source, &bytes(&expected["words"], dtype.part().size()));
                     compared += 1;
                 }
                 Err(error) => {

@@ -43,7 +43,8 @@ fn elements(dtype: DType, count: usize) -> Vec<u8> {
             1 => (n / 7) as u64,
             _ => [0, u64::MAX, 1 << 63, 0x7ff0_0000_0000_0000, 0x7f80_0000_ff80_0000][n / 3 % 5],
         };
-        bytes.extend(&word.to_le_bytes()[..dtype.size()]);
+        let words = [word, word.rotate_left(19)].map(u64::to_le_bytes).concat();
+        bytes.extend(&words[..dtype.size()]);
     }
     if dtype == DType::Bool {
         bytes.iter_mut().for_each(|b| *b &= 1);

@@ -19,7 +19,8 @@ Rendered from the op table by `tests/op_docs.rs`; do not edit it. `TILEWISE_BLES
 
 An error is the largest distance from the exact result, in units in the last place of the result
 (ULP); 0 means that it is the right one to the last bit. `f16` and `bf16` are computed in `f32`
-and rounded. On the CPU the errors are those of `f32` and of `f64`.
+and rounded. On the CPU the errors are those of `f32` and of `f64`. Those of complex numbers are a few
+units in the last place of their length; a part that is much smaller may have none right.
 
 ## Elementwise
 

@@ -4,7 +4,8 @@ and arrays.json: what h5py, netCDF4 and NumPy read from them.
     python arrays.py
 
     { "h5py": version, "netCDF4": version,
-      "cases": [ {"file": name, "variables": { path: {"dtype": NumPy's name, "shape": [..], "words": words,
+      "cases": [ {"file": name, "variables": { path: {"dtype": NumPy's name, "shape": [..], "words": words
+                                                      (of a complex array those of its parts in turn),
                                                       "dims": [..] where the format has names} },
                   "text": {path: [strings]}, "other": [paths that are neither numbers nor text]} ] }
 """
@@ -35,7 +36,8 @@ def native(array):
 
 def seen(array, dims=None):
     array = native(array)
-    out = {"dtype": str(array.dtype), "shape": list(array.shape), "words": words(array)}
+    parts = array.reshape(-1).view(f"f{array.itemsize // 2}") if array.dtype.kind == "c" else array
+    out = {"dtype": str(array.dtype), "shape": list(array.shape), "words": words(parts)}
     return out | ({"dims": dims} if dims is not None else {})
 
 
@@ -138,6 +140,20 @@ def latest(path):
         f.create_virtual_dataset("virtual", layout)
 
 
+def complex_numbers(path):
+    def spiral(shape, dtype):
+        return (ramp(shape, dtype) * (0.5 - 0.25j)).astype(dtype)
+
+    with h5py.File(path, "w") as f:
+        f["piece"] = spiral((4, 5), "c8")
+        f.create_dataset("packed", data=spiral((7, 9), "c16"), chunks=(3, 4), shuffle=True, compression=4)
+        f["big"] = spiral((3, 2), ">c16")
+        f["scalar"] = np.complex64(complex(-0.0, np.nan))
+        f["named"] = np.array([(1, 2.5), (3, -4)], [("real", "f4"), ("imag", "f4")])
+        f["other"] = np.array([(1, 2.5)], [("r", "f4"), ("i", "f8")])
+        f["others"] = np.array([(1, 2.5)], [("a", "f4"), ("b", "f4")])
+
+
 def userblock(path):
     with h5py.File(path, "w", userblock_size=1024) as f:
         f["piece"] = ramp((50, 60), "i4")
@@ -172,6 +188,8 @@ def npy(folder):
     np.save(folder / "big.npy", np.asfortranarray(ramp((7, 3), ">f8")))
     np.save(folder / "scalar.npy", np.float16(-0.0))
     np.save(folder / "empty.npy", np.zeros((0, 4), "u4"))
+    np.save(folder / "complex.npy", (ramp((3, 4), "c8") * 1j).astype("c8"))
+    np.save(folder / "complex_big.npy", np.asfortranarray(ramp((5, 2), "c16") * (1 + 2j)).astype(">c16"))
     np.save(folder / "flags.npy", ramp((9,), "i1") % 2 == 1)
     for version in (2, 3):
         with open(folder / f"version{version}.npy", "wb") as out:
@@ -191,6 +209,9 @@ def h5_case(name):
                 variables[shown] = seen(value)
                 return
             kind = item.dtype
+            if kind.names == ("real", "imag"):
+                variables[shown] = seen(item[()].view("c8"))
+                return
             if h5py.check_string_dtype(kind):
                 text[shown] = [s.decode() for s in item[()].reshape(-1)]
             elif h5py.check_enum_dtype(kind) or h5py.check_vlen_dtype(kind) or h5py.check_ref_dtype(kind) or kind.kind == "V":
@@ -227,7 +248,7 @@ def nc_case(name):
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     cases = []
-    for name, make in [("quirks.h5", quirks), ("latest.h5", latest), ("userblock.h5", userblock)]:
+    for name, make in [("quirks.h5", quirks), ("latest.h5", latest), ("complex.h5", complex_numbers), ("userblock.h5", userblock)]:
         make(FOLDER / name)
         cases.append(h5_case(name))
     netcdf(FOLDER / "quirks.nc")

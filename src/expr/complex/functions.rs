@@ -20,32 +20,27 @@ pub(super) fn find(table: Op, args: &[Expr]) -> Result<Option<Expr>> {
         ("log2", 1) => scaled(&log(z)?, std::f64::consts::LOG2_E),
         ("log10", 1) => scaled(&log(z)?, std::f64::consts::LOG10_E),
         ("sqrt", 1) => sqrt(z),
-        ("sin", 1) => {
-            let [x, y] = z.parts()?;
-            let [sinh, cosh] = hyperbolic(&y)?;
-            let re = times_either(&op("sin", &[&x])?, &cosh)?;
-            join(&re, &times_either(&op("cos", &[&x])?, &sinh)?)
-        }
-        ("cos", 1) => {
-            let [x, y] = z.parts()?;
-            let [sinh, cosh] = hyperbolic(&y)?;
-            let im = times_either(&op("sin", &[&x])?, &sinh)?;
-            join(
-                &times_either(&op("cos", &[&x])?, &cosh)?,
-                &op("negative", &[&im])?,
-            )
-        }
         ("sinh", 1) => {
             let [x, y] = z.parts()?;
-            let [sinh, cosh] = hyperbolic(&x)?;
-            let im = times_either(&op("sin", &[&y])?, &cosh)?;
-            join(&times_either(&op("cos", &[&y])?, &sinh)?, &im)
+            let [re, im] = hyperbolic("sinh", &x, &y)?;
+            join(&re, &im)
         }
         ("cosh", 1) => {
             let [x, y] = z.parts()?;
-            let [sinh, cosh] = hyperbolic(&x)?;
-            let im = times_either(&op("sin", &[&y])?, &sinh)?;
-            join(&times_either(&op("cos", &[&y])?, &cosh)?, &im)
+            let [re, im] = hyperbolic("cosh", &x, &y)?;
+            join(&re, &im)
+        }
+        // sin(z) = -i sinh(iz)
+        ("sin", 1) => {
+            let [x, y] = z.parts()?;
+            let [im, re] = hyperbolic("sinh", &y, &x)?;
+            join(&re, &im)
+        }
+        // cos(z) = cosh(iz)
+        ("cos", 1) => {
+            let [x, y] = z.parts()?;
+            let [re, im] = hyperbolic("cosh", &y, &x)?;
+            join(&re, &op("negative", &[&im])?)
         }
         ("tanh", 1) => {
             let [x, y] = z.parts()?;
@@ -90,16 +85,27 @@ fn scaled(z: &Expr, by: f64) -> Result<Expr> {
     z.by_parts(|part| op("multiply", &[part, &number(by, part.dtype)?]))
 }
 
-fn hyperbolic(x: &Expr) -> Result<[Expr; 2]> {
-    Ok([op("sinh", &[x])?, op("cosh", &[x])?])
+/// Both parts of sinh(x + iy) or cosh(x + iy).
+fn hyperbolic(name: &str, x: &Expr, y: &Expr) -> Result<[Expr; 2]> {
+    let other = if name == "sinh" { "cosh" } else { "sinh" };
+    let (size, across) = (op(name, &[x])?, op(other, &[x])?);
+    let along = times_either(&op("cos", &[y])?, &size)?;
+    Ok([
+        op("where", &[&unknown_turn(x, y)?, &size, &along])?,
+        times_either(&op("sin", &[y])?, &across)?,
+    ])
+}
+
+/// Whether x is infinite and y not finite: in which direction e^(x + iy) lies is not known.
+fn unknown_turn(x: &Expr, y: &Expr) -> Result<Expr> {
+    let turned = op("logical_not", &[&op("isfinite", &[y])?])?;
+    op("logical_and", &[&turned, &op("isinf", &[x])?])
 }
 
 fn exp(z: &Expr) -> Result<Expr> {
     let [x, y] = z.parts()?;
     let size = op("exp", &[&x])?;
-    // exp(-inf) has no direction that matters, exp(inf) an unknown one where y is not finite.
-    let turned = op("logical_not", &[&op("isfinite", &[&y])?])?;
-    let extreme = op("logical_and", &[&turned, &op("isinf", &[&x])?])?;
+    let extreme = unknown_turn(&x, &y)?;
     let part = |name: &str| -> Result<Expr> {
         let plain = times(&op(name, &[&y])?, &size)?;
         match name {

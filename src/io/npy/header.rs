@@ -245,7 +245,7 @@ mod tests {
                 "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}",
                 "structured",
             ),
-            ("{'descr': '<c8', 'fortran_order': False, 'shape': ()}", "<c8"),
+            ("{'descr': '<c32', 'fortran_order': False, 'shape': ()}", "<c32"),
             (
                 "{'descr': '<f4', 'fortran_order': 1, 'shape': ()}",
                 "True or False",

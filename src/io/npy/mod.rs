@@ -218,7 +218,7 @@ impl Source for NpySource {
             )?;
         }
         if self.header.swapped {
-            swap_bytes(out, dtype.size());
+            swap_bytes(out, dtype.part().size());
         }
         if dtype == DType::Bool {
             out.iter_mut().for_each(|b| *b = u8::from(*b != 0));

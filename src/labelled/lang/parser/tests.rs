@@ -7,6 +7,7 @@ fn show(expr: &Expr) -> String {
     let list = |items: &[Expr]| items.iter().map(show).collect::<Vec<_>>().join(" ");
     match &expr.kind {
         ExprKind::Number(Number::Int(value)) => format!("{value}"),
+        ExprKind::Number(Number::Imaginary(value)) => format!("{value:?}j"),
         ExprKind::Number(Number::Float(value)) => format!("{value:?}"),
         ExprKind::Text(text) => format!("{text:?}"),
         ExprKind::Bool(value) => format!("{value}"),
