@@ -46,7 +46,9 @@ def shapes(size):
     return {"flat": (count,), "wide": (max(size // 8, 64),), "climate": (time_, lat, lon),
             "climate last": (lat, lon, time_), "columns": (days, rows, 512), "columns last": (rows, 512, days),
             "square": (side,) * 2, "cube": (round((2 * count) ** (1 / 3)),) * 3, "matrix": (min(4096, side),) * 2,
-            "tiles": (tiles, CHUNK), "few": (1000,)}
+            "tiles": (tiles, CHUNK), "few": (1000,)} | {
+                f"rows of {n}": (count // min(n, 1 << count.bit_length() - 1), min(n, 1 << count.bit_length() - 1))
+                for n in (256, 4096, 1 << 20)} | {"columns of 256": (256, count // 256)}
 
 
 def months(count):
@@ -151,6 +153,10 @@ def workloads():
     for name, dtype, near in (("sgemm", "f4", 1e-3), ("dgemm", "f8", 1e-11), ("hgemm", "f2", 2e-2)):
         operands = [of("matrix", -1, 2, seed, dtype) for seed in (1, 2)]
         jobs[f"contract: {name}"] = job(operands, lambda m, a, b: m.matmul(a, b), near=near)
+    for title, shape, axis in (("rows of 256", "rows of 256", 1), ("rows of 4096", "rows of 4096", 1),
+                               ("rows of 2^20", "rows of 1048576", 1), ("columns of 256", "columns of 256", 0)):
+        jobs[f"fft: {title}"] = job(
+            [of(shape, -1, 2)], lambda m, x, axis=axis: m.irfft(m.rfft(x, axis), x.shape[axis], axis))
     jobs |= {
         "small: tiles": job([of("tiles", 1, 1)], lambda m, rows: [row + 1 for row in rows], eager_only=True,
                             begin="put_rows"),
@@ -181,6 +187,8 @@ class Arrays(Library):
                      "matmul", "sum", "mean", "std", "nanmean", "min", "max"):
             setattr(self, name, getattr(module, name))
         self.permute = module.transpose
+        self.rfft = lambda x, axis: module.fft.rfft(x, axis=axis)
+        self.irfft = lambda x, n, axis: module.fft.irfft(x, n, axis)
 
     def cast(self, x, dtype):
         return x.astype(dtype)
@@ -297,6 +305,8 @@ class Torch(Library):
                      "sum", "mean", "nanmean", "amin", "amax"):
             setattr(self, name, getattr(torch, name))
         self.min, self.max = torch.amin, torch.amax
+        self.rfft = lambda x, axis: torch.fft.rfft(x, dim=axis)
+        self.irfft = lambda x, n, axis: torch.fft.irfft(x, n, axis)
 
     def put(self, x):
         return self.t.from_numpy(x).to(self.place)
