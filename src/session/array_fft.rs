@@ -14,7 +14,7 @@ impl Array {
     /// use tilewise::{Array, Norm, Session};
     /// let x = Array::from_vec(&[4], vec![1.0f32, 0.0, -1.0, 0.0])?;
     /// let y = x.fft(None, -1, Norm::Backward)?.apply("real", &[])?;
-    /// let values = Session::new()?.compute::<f32>(&y)?;
+    /// let values = Session::global()?.compute::<f32>(&y)?;
     /// assert_eq!(values.as_slice(), Some(&[0.0, 2.0, 0.0, 2.0][..]));
     /// # Ok::<(), tilewise::Error>(())
     /// ```
