@@ -8,10 +8,10 @@ mod common;
 use common::FileLike;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tilewise::Array;
 use tilewise::device::gpu::Fault;
 use tilewise::plan::StageKind;
 use tilewise::session::{Config, DeviceChoice, Event, Session, s};
+use tilewise::{Array, ReduceKind, Reduction};
 
 /// A session on an adapter that may hold so many bytes. Under CI there has to be an adapter.
 fn session(gpu_memory: u64, threads: usize) -> Option<Session> {
@@ -123,6 +123,41 @@ fn views_and_other_chunks_are_put_together_there() {
         {
             assert_eq!(*g, at(&want, i, j, k) + 0.5);
         }
+    }
+}
+
+#[test]
+fn large_states_are_fed_once_from_tiles_that_lie_there() {
+    let (days, rows, columns) = (34, 250, 512);
+    let cells = rows * columns;
+    let value = |i: usize| ((i * 7919) % 1000) as f32 - 500.0;
+    for (apart, chunk) in [(false, [5, 90, 512]), (true, [11, 250, 500])] {
+        let Some(session) = session_with(512 << 20, 256 << 20, 2, apart) else {
+            return;
+        };
+        let data: Vec<f32> = (0..days * cells).map(value).collect();
+        let file = FileLike::of("f", &[days, rows, columns], Some(&chunk), &data);
+        let kept = session.persist(&(&Array::from_source(file).unwrap() * 2).unwrap());
+        let kept = kept.unwrap();
+        let month = |day: usize| day % 5;
+        let labels: Vec<u32> = (0..days).map(|day| month(day) as u32).collect();
+        let sums = kept
+            .group_reduce(Reduction::new(ReduceKind::Sum), 0, labels, 6)
+            .unwrap();
+        let got = session.compute::<f32>(&sums).unwrap();
+        let report = session.last_report().unwrap();
+        let stage = &report.stages[0];
+        assert_eq!(stage.fallbacks, 0, "{report}");
+        assert_eq!(stage.resident_bytes as usize, data.len() * 4, "{report}");
+        for (group, row, column) in [(0, 0, 0), (1, 249, 511), (2, 90, 500), (4, 89, 7), (5, 3, 3)] {
+            let days = (0..days).filter(|&day| month(day) == group);
+            let want: f32 = days
+                .map(|day| 2.0 * value(day * cells + row * columns + column))
+                .sum();
+            assert_eq!(got[[group, row, column]], want, "{group} {row} {column}");
+        }
+        let cpu: f64 = data.iter().map(|v| f64::from(v * 2.0)).sum();
+        assert_eq!(got.iter().map(|&v| f64::from(v)).sum::<f64>(), cpu);
     }
 }
 

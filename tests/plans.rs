@@ -8,7 +8,7 @@ mod common;
 use common::FileLike;
 use std::path::Path;
 use std::sync::Arc;
-use tilewise::plan::{Destination, Limits, Plan, Root, StageKind, TaskSize};
+use tilewise::plan::{Card, Destination, Limits, Plan, Root, StageKind, TaskSize};
 use tilewise::session::{Array, ChunkSpec, s};
 use tilewise::{DType, ReduceKind, Reduction};
 
@@ -222,4 +222,47 @@ fn reductions_of_data_in_memory_keep_their_states_small() {
         "nothing to merge"
     );
     assert!(plan.memory.host <= 22 << 20);
+}
+
+/// A software GPU that may hold a GiB.
+const CARD: Card = Card {
+    memory: 1 << 30,
+    binding: 128 << 20,
+    staging: u64::MAX,
+};
+
+fn on_card(card: Card) -> Limits {
+    Limits {
+        tasks: TaskSize::software(card),
+        ..LIMITS
+    }
+}
+
+#[test]
+fn large_states_on_a_card_are_fed_once() {
+    let (days, rows, columns) = (40, 300, 512);
+    let values = vec![1.0f32; days * rows * columns];
+    let x = Array::from_vec(&[days, rows, columns], values).unwrap();
+    let labels: Arc<[u32]> = (0..days as u32).map(|day| day % 12).collect();
+    let mean = Reduction::new(ReduceKind::Mean);
+    let grid = |array: &Array, limits: Limits| {
+        let plan = plan(&[array], limits).unwrap();
+        plan.stages.last().unwrap().grid.grid()
+    };
+    let months = x.group_reduce(mean, 0, labels.clone(), 12).unwrap();
+    let cut = grid(&months, on_card(CARD));
+    assert_eq!(cut[0], 1, "{cut:?}: days are together");
+    assert!(cut[1] >= 16, "{cut:?}");
+    // A state that is small beside its blocks is fed block after block.
+    let cut = grid(&x.mean(&[1, 2]).unwrap(), on_card(CARD));
+    assert!(cut[0] > 1, "{cut:?}");
+    // What was computed before lies on the card only where it has room for it.
+    let product = x.matmul(&Array::from_vec(&[columns, columns], vec![1.0f32; columns * columns]).unwrap());
+    let months = product.unwrap().group_reduce(mean, 0, labels, 12).unwrap();
+    assert_eq!(grid(&months, on_card(CARD))[0], 1);
+    let small = Card {
+        memory: 16 << 20,
+        ..CARD
+    };
+    assert!(grid(&months, on_card(small))[0] > 1);
 }

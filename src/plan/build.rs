@@ -1,5 +1,6 @@
 //! Building a plan: specs become stages with grids and workers that fit the budget.
 
+use super::across;
 use super::grid;
 use super::lower::{Cuts, Lowering};
 use super::memory::{self, MemoryProof};
@@ -8,7 +9,7 @@ use super::program::{AxisRole, Output};
 use super::rules::Rewriter;
 use super::shared::Read;
 use super::stage::{Feed, PlanArray, Stage, StageKind, Variant};
-use super::{Destination, Limits, Plan, Root, block};
+use super::{Destination, Limits, Plan, Root, TaskSize, block};
 use crate::expr::{BlockOp, Expr, NodeKind};
 use crate::geometry::{Chunks, IndexMap, row_major_strides};
 use crate::store::Sink;
@@ -20,8 +21,6 @@ use std::sync::Arc;
 pub(super) const NOMINAL_WORKERS: usize = 4;
 /// Blocks are not cut below this for the sake of parallelism.
 pub(super) const SMALL_BYTES: usize = 256 << 10;
-/// Cells of a reduction whose states stay in a second-level cache.
-const CACHED_CELLS: usize = 32 << 10;
 
 /// See [`Plan::new`].
 pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
@@ -273,7 +272,7 @@ impl Builder {
             .iter()
             .map(|s| s.iter().skip(1).copied().collect())
             .collect();
-        let per_point = bytes_per_point(&stage, &self.arrays).max(1);
+        let per_point = bytes_per_point(&stage, &self.arrays, limits.tasks).max(1);
         let total = stage.shape.iter().product::<usize>().saturating_mul(per_point);
         let target = limits
             .tasks
@@ -292,27 +291,25 @@ impl Builder {
         } else {
             bytes
         };
-        let across = self.across(&stage, limits);
         loop {
-            stage.grid = match &across {
-                Some(grid) => grid.clone(),
-                None => {
-                    let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
-                    grid::refine(&chosen, &starts)
-                }
-            };
+            let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
+            stage.grid = grid::refine(&chosen, &starts);
+            let across = across::grid(&stage, &self.arrays, limits.tasks, bytes);
+            let cut_across = across.is_some();
+            stage.grid = across.unwrap_or(stage.grid);
             set_segments(&mut stage, room, limits.tasks.parts);
             self.place_arrays(&stage, spec);
             let block = stage.grid.largest();
             let fits = |workers: usize| {
-                let task: u64 = memory::task_terms(&stage, &self.arrays, sinks, &block)
+                let task: u64 = memory::task_terms(&stage, &self.arrays, sinks, &block, limits.tasks)
                     .iter()
                     .map(|t| t.bytes)
                     .sum();
                 let finished = finished_bytes(&stage, &self.arrays, &block);
                 (task + finished) * workers as u64 + memory::state_bytes(&stage, &block, workers) <= room
             };
-            let smallest = across.is_some() || block.iter().product::<usize>() <= 1;
+            let smallest =
+                (cut_across && limits.tasks.card.is_none()) || block.iter().product::<usize>() <= 1;
             let enough = if limit > SMALL_BYTES { NOMINAL_WORKERS } else { 1 };
             if fits(enough) || smallest {
                 let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w));
@@ -322,27 +319,6 @@ impl Builder {
             limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
             bytes = bytes.min(limit);
         }
-    }
-
-    /// The grid of a reduction whose inputs all lie in memory: cut along kept axes, so that states
-    /// stay in cache and none are merged. A GPU copies what blocks span, so none for it.
-    fn across(&self, stage: &Stage, limits: Limits) -> Option<Chunks> {
-        let StageKind::Reduce { .. } = stage.kind else {
-            return None;
-        };
-        let mut inputs = stage.variants.iter().flat_map(|v| &v.inputs);
-        let whole = stage.cuts.iter().all(|starts| starts.len() == 1);
-        let points = stage.shape.iter().product::<usize>();
-        if limits.tasks.copied
-            || !whole
-            || points < limits.tasks.parts * SMALL_BYTES
-            || !inputs.all(|i| memory::lies_in_memory(i, &self.arrays))
-        {
-            return None;
-        }
-        let cells: usize = stage.state_shape(&stage.shape).iter().product();
-        let parts = limits.tasks.parts.max(cells / CACHED_CELLS);
-        grid::across(&stage.shape, &stage.folded(), parts)
     }
 
     /// Chooses the grid of a block operation: as its axes ask, of tasks that fit.
@@ -367,7 +343,7 @@ impl Builder {
                 Chunks::regular(&made.shape, &extents)
             };
             self.place_arrays(&stage, spec);
-            let terms = memory::task_terms(&stage, &self.arrays, sinks, &stage.grid.largest());
+            let terms = memory::task_terms(&stage, &self.arrays, sinks, &stage.grid.largest(), limits.tasks);
             let task: u64 = terms.iter().map(|t| t.bytes).sum();
             let enough = if target > SMALL_BYTES { NOMINAL_WORKERS } else { 1 } as u64;
             let smallest = op.exact_chunks() || extents == block::extents(op, made, 1, limits.tasks.parts);
@@ -394,7 +370,7 @@ impl Builder {
         stage.grid = grid::refine(chunks, starts);
         let block = stage.grid.largest();
         self.place_arrays(&stage, spec);
-        let terms = memory::task_terms(&stage, &self.arrays, sinks, &block);
+        let terms = memory::task_terms(&stage, &self.arrays, sinks, &block, limits.tasks);
         let task: u64 = terms.iter().map(|t| t.bytes).sum();
         let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
         self.stages.push(stage);
@@ -477,14 +453,16 @@ fn inner_chunks(expr: &Expr) -> Chunks {
     }
 }
 
-/// Bytes that one point of the iteration space adds to a task, broadcast inputs left out.
-fn bytes_per_point(stage: &Stage, arrays: &[PlanArray]) -> usize {
+/// Bytes that one point of the iteration space adds to a task, broadcast inputs left out, and those that
+/// are read in place: by the CPU, or for results whose size counts.
+fn bytes_per_point(stage: &Stage, arrays: &[PlanArray], tasks: TaskSize) -> usize {
+    let sent = tasks.card.is_some() && matches!(stage.kind, StageKind::Reduce { .. });
     let inputs = stage.variants.iter().map(|v| {
         let reads = Read::apart(&v.reads, &v.inputs, arrays, &stage.shape);
         reads
             .map(|(inputs, _)| &v.inputs[inputs[0]])
             .filter(|i| i.map.axes.len() >= i.map.shape.len())
-            .filter(|i| !memory::lies_in_memory(i, arrays))
+            .filter(|i| sent || !memory::lies_in_memory(i, arrays))
             .map(|i| i.dtype.size())
             .sum::<usize>()
     });
@@ -524,7 +502,7 @@ fn set_segments(stage: &mut Stage, room: u64, parts: usize) {
         }
     };
     set(stage, 1);
-    let one = memory::state_bytes(stage, &block, 1).max(1);
+    let one = memory::run_bytes(stage, &block).max(1);
     let runs_in = |bytes: u64| (bytes / one).saturating_sub(1) as usize;
     let parallel = runs_in(room / 2).min(NOMINAL_WORKERS);
     set(stage, wanted.min(runs_in(room / 4).max(parallel).max(1)));

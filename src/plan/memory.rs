@@ -5,9 +5,9 @@
 //! arrays that must lie whole in memory. Other arrays alive during a stage may leave for the disk.
 //! The session reserves exactly these terms, so the proof is an upper bound that is kept.
 
-use super::Limits;
 use super::shared::Read;
 use super::stage::{Feed, Input, PlanArray, Stage, StageKind, Variant};
+use super::{Limits, TaskSize};
 use crate::geometry::{AxisMap, Region};
 use crate::store::{Pool, Sink};
 use crate::{Error, Result, human_bytes};
@@ -110,6 +110,7 @@ pub(crate) fn task_terms(
     arrays: &[PlanArray],
     sinks: &[Option<Arc<dyn Sink>>],
     block: &[usize],
+    tasks: TaskSize,
 ) -> Vec<Term> {
     let points: usize = block.iter().product();
     let mut inputs = 0u64;
@@ -124,10 +125,15 @@ pub(crate) fn task_terms(
         }
         for (numbers, bound) in Read::apart(&variant.reads, &variant.inputs, arrays, &reach) {
             let input = &variant.inputs[numbers[0]];
+            let bytes = bound.iter().product::<usize>() * input.dtype.size();
             if lies_in_memory(input, arrays) {
+                // What a card takes of it is brought together where it lies far apart.
+                if tasks.card.is_some() {
+                    let times = 1 + u64::from(gathers_inside(input));
+                    copied += times * Pool::held_bytes(bytes);
+                }
                 continue;
             }
-            let bytes = bound.iter().product::<usize>() * input.dtype.size();
             copied += Pool::held_bytes(bytes);
             if gathers_inside(input) {
                 copied += Pool::held_bytes(bytes);
@@ -207,28 +213,31 @@ pub(crate) fn task_terms(
     .collect()
 }
 
-/// Bytes of all reduction states alive at once for blocks of these extents.
-pub(crate) fn state_bytes(stage: &Stage, block: &[usize], workers: usize) -> u64 {
-    let StageKind::Reduce {
-        reductions, segments, ..
-    } = &stage.kind
-    else {
+/// Bytes of the states of one run of a reduction over blocks of these extents.
+pub(crate) fn run_bytes(stage: &Stage, block: &[usize]) -> u64 {
+    let StageKind::Reduce { reductions, .. } = &stage.kind else {
         return 0;
     };
     let program = &stage.variants[0].program;
     let len: usize = stage.state_shape(block).iter().product();
-    let one: u64 = reductions
+    reductions
         .iter()
         .zip(&program.outputs)
         .map(|(r, out)| State::bytes_for(*r, program.insts[out.value()].dtype, len) as u64)
-        .sum();
-    let kept_blocks = kept_block_count(stage);
+        .sum()
+}
+
+/// Bytes of all reduction states alive at once for blocks of these extents.
+pub(crate) fn state_bytes(stage: &Stage, block: &[usize], workers: usize) -> u64 {
+    let StageKind::Reduce { segments, .. } = &stage.kind else {
+        return 0;
+    };
     let live = if *segments > 1 {
-        (segments + 1) * workers.min(kept_blocks)
+        (segments + 1) * workers.min(kept_block_count(stage))
     } else {
         workers
     };
-    one * live as u64
+    run_bytes(stage, block) * live as u64
 }
 
 /// Number of blocks along kept axes.
@@ -269,7 +278,7 @@ impl MemoryProof {
                 terms: Vec::new(),
                 spillable: 0,
             };
-            for term in task_terms(stage, arrays, sinks, &block) {
+            for term in task_terms(stage, arrays, sinks, &block, limits.tasks) {
                 memory.terms.push(Term {
                     bytes: term.bytes * workers as u64,
                     what: term.what,

@@ -4,6 +4,7 @@
 //! (`partition`) → fused programs (`lower`) → block grids (`grid`) → the proof (`memory`).
 //! A plan's size follows the expressions, never the tiles.
 
+mod across;
 mod block;
 mod build;
 mod explain;
@@ -76,8 +77,19 @@ pub struct TaskSize {
     pub bytes: usize,
     /// A stage is cut into at least this many tasks, or runs of a reduction, if it is not small.
     pub parts: usize,
-    /// Whether the device copies what a task spans, so that nothing is read in place.
-    pub copied: bool,
+    /// The memory of a device that copies what a task spans, so that nothing is read in place.
+    pub card: Option<Card>,
+}
+
+/// What a device with memory of its own takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Card {
+    /// Bytes that it may hold.
+    pub memory: u64,
+    /// Bytes of the largest buffer that a kernel sees.
+    pub binding: u64,
+    /// Bytes of host memory through which a task's data goes there and back.
+    pub staging: u64,
 }
 
 impl TaskSize {
@@ -86,23 +98,24 @@ impl TaskSize {
     pub const CPU: TaskSize = TaskSize {
         bytes: 8 << 20,
         parts: 16,
-        copied: false,
+        card: None,
     };
 
     /// For a GPU that runs on the CPU's cores.
-    pub const SOFTWARE: TaskSize = TaskSize {
-        copied: true,
-        ..TaskSize::CPU
-    };
+    pub fn software(card: Card) -> TaskSize {
+        TaskSize {
+            card: Some(card),
+            ..TaskSize::CPU
+        }
+    }
 
-    /// For a GPU that may hold so many bytes of its own memory: submitting a task costs it as much
-    /// as moving many megabytes.
-    pub fn gpu(memory: u64) -> TaskSize {
-        let most = (memory / 16).min(256 << 20) as usize;
+    /// For a GPU of its own: submitting a task costs it as much as moving many megabytes.
+    pub fn gpu(card: Card) -> TaskSize {
+        let most = (card.memory / 16).min(256 << 20) as usize;
         TaskSize {
             bytes: most.max(TaskSize::CPU.bytes),
             parts: 4,
-            copied: true,
+            card: Some(card),
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+/// What spans so many times the elements that are read is brought together for a device.
+const FAR_APART: usize = 2;
+
 /// The bytes of one input of a task.
 pub(super) enum Held {
     /// A buffer of the task.
@@ -173,7 +176,10 @@ fn fetch(
     {
         return Ok(found);
     }
-    if lies_in_memory(input, &run.plan.arrays) {
+    let (selections, access) = input.map.access(block);
+    // A device is sent all bytes from the first to the last that a task reads.
+    let far = keeper.is_some() && is_far_apart(&selections, &input.shape);
+    if lies_in_memory(input, &run.plan.arrays) && !far {
         let whole = || input.map.access_whole(block, &input.shape);
         match &input.feed {
             Feed::Array(id) => return Ok((Held::Tile(tile(run, *id, 0)?), whole())),
@@ -181,7 +187,6 @@ fn fetch(
             Feed::Reshaped { .. } => {} // is gathered
         }
     }
-    let (selections, access) = input.map.access(block);
     if let (Feed::Array(id), Some(region)) = (&input.feed, single_runs(&selections)) {
         let grid = &run.plan.arrays[*id].grid;
         if let [number] = grid.overlapping(&region)[..]
@@ -191,6 +196,16 @@ fn fetch(
         }
     }
     Ok((Held::Buffer(gather(run, input, &selections)?), access))
+}
+
+/// Whether what is selected of an array of that shape spans far more elements than it has.
+fn is_far_apart(selections: &[Selection], shape: &[usize]) -> bool {
+    let Some(bound) = resident::bounding_box(selections) else {
+        return false;
+    };
+    let reach = bound.shape.iter().zip(row_major_strides(shape));
+    let span = reach.map(|(&n, stride)| (n - 1) * stride).sum::<usize>() + 1;
+    span > FAR_APART * selections.iter().map(Selection::len).product::<usize>()
 }
 
 /// The region of selections that are all one run.

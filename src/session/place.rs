@@ -126,10 +126,12 @@ impl Devices {
 
     /// What size of task suits the chosen device; with `auto` the CPU's.
     pub fn task_size(&self) -> TaskSize {
-        match self.gpu.get().and_then(Option::as_ref) {
-            Some(gpu) if gpu.info().software => TaskSize::SOFTWARE,
-            Some(gpu) => TaskSize::gpu(gpu.budget_bytes()),
-            None => TaskSize::CPU,
+        let Some(gpu) = self.gpu.get().and_then(Option::as_ref) else {
+            return TaskSize::CPU;
+        };
+        match gpu.info().software {
+            true => TaskSize::software(gpu.card()),
+            false => TaskSize::gpu(gpu.card()),
         }
     }
 

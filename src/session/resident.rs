@@ -68,7 +68,7 @@ pub(super) fn find_input(
 }
 
 /// The least region that holds all selections; `None` where they are empty.
-fn bounding_box(selections: &[Selection]) -> Option<Region> {
+pub(super) fn bounding_box(selections: &[Selection]) -> Option<Region> {
     let ranges = selections.iter().map(|selection| {
         let runs = &selection.runs;
         let start = runs.iter().map(|r| r.0).min()?;

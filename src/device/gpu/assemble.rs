@@ -12,11 +12,16 @@ use crate::geometry::{Region, row_major_strides};
 use crate::{Error, Result};
 use std::sync::Arc;
 
-/// The kernel that copies a box.
-const COPY_BOX: &str = include_str!("../../../shaders/blocks/copy_box.wgsl");
+/// The kernel that copies a box word by word.
+const COPY_WORDS: &str = include_str!("../../../shaders/blocks/copy_box.wgsl");
+/// The kernel that copies one vector by vector.
+const COPY_VECTORS: &str = include_str!("../../../shaders/blocks/copy_box_vectors.wgsl");
+
+/// Bytes of a vector.
+const VECTOR: usize = 16;
 
 /// Invocations of its workgroups.
-const WORKGROUP: u32 = 64;
+const WORKGROUP: usize = 64;
 
 /// A box of a tile and where it goes.
 #[derive(Clone, Debug)]
@@ -32,9 +37,10 @@ pub struct Piece {
 }
 
 impl Gpu {
-    /// The kernel that copies boxes.
-    pub(super) fn copy_kernel(&self) -> Result<Arc<Compiled>> {
-        self.pipelines.text(&self.home.context, COPY_BOX)
+    /// The kernel of a copy.
+    fn copy_kernel(&self, copy: &Copy) -> Result<Arc<Compiled>> {
+        let text = if copy.vectors { COPY_VECTORS } else { COPY_WORDS };
+        self.pipelines.text(&self.home.context, text)
     }
 
     /// Whether a region of that shape can be assembled: rows of narrow elements are whole words,
@@ -55,18 +61,19 @@ impl Gpu {
         }
         let bytes = shape.iter().product::<usize>() * size;
         let mut tile = None;
-        let (words, threads): (Vec<Vec<u32>>, Vec<u32>) =
-            pieces.iter().map(|piece| plan(piece, shape, size)).unzip();
+        let copy = |piece: &Piece| Copy::new(&piece.shape, &piece.from, shape, &piece.at, size);
+        let copies: Vec<Copy> = pieces.iter().map(copy).collect();
+        let words: Vec<Vec<u32>> = copies.iter().map(Copy::words).collect();
         let mut need = Need::new(self);
         need.output(&OutMut::Keep(&mut tile), bytes);
         need.many(&words);
-        let kernel = self.copy_kernel()?;
         let mut launch = Launch::new(self, need)?;
         let out = launch.output(bytes)?;
         let parameters = launch.many(&words)?;
-        for ((piece, parameters), threads) in pieces.iter().zip(&parameters).zip(threads) {
+        for ((piece, parameters), copy) in pieces.iter().zip(&parameters).zip(&copies) {
             let source = launch.operand(Bytes::Resident(&piece.tile), 0..piece.tile.len())?;
-            launch.dispatch(&kernel, &[parameters, &source, &out], threads.div_ceil(WORKGROUP))?;
+            let kernel = self.copy_kernel(copy)?;
+            launch.dispatch(&kernel, &[parameters, &source, &out], copy.workgroups())?;
         }
         launch.finish(vec![(out, OutMut::Keep(&mut tile))])?;
         tile.ok_or_else(|| Error::Device("a region was not assembled".into()))
@@ -87,25 +94,23 @@ impl Gpu {
             return Err(Error::Device(format!("a tile of {:?} is not cut", not.shape)));
         }
         let origin = vec![0; shape.len()];
-        let (words, threads): (Vec<Vec<u32>>, Vec<u32>) = boxes
-            .iter()
-            .map(|part| box_words(shape, &part.start, part, &part.shape, &origin, size))
-            .unzip();
+        let copy = |part: &Region| Copy::new(shape, part, &part.shape, &origin, size);
+        let copies: Vec<Copy> = boxes.iter().map(copy).collect();
+        let words: Vec<Vec<u32>> = copies.iter().map(Copy::words).collect();
         let mut cut: Vec<Option<Resident>> = boxes.iter().map(|_| None).collect();
         let mut need = Need::new(self);
         need.many(&words);
         for (part, tile) in boxes.iter().zip(&mut cut) {
             need.output(&OutMut::Keep(tile), part.len() * size);
         }
-        let kernel = self.copy_kernel()?;
         let mut launch = Launch::new(self, need)?;
         let source = launch.operand(Bytes::Resident(tile), 0..tile.len())?;
         let parameters = launch.many(&words)?;
         let mut results = Vec::with_capacity(boxes.len());
-        for (((part, tile), parameters), threads) in boxes.iter().zip(&mut cut).zip(&parameters).zip(threads)
-        {
+        for (((part, tile), parameters), copy) in boxes.iter().zip(&mut cut).zip(&parameters).zip(&copies) {
             let out = launch.output(part.len() * size)?;
-            launch.dispatch(&kernel, &[parameters, &source, &out], threads.div_ceil(WORKGROUP))?;
+            let kernel = self.copy_kernel(copy)?;
+            launch.dispatch(&kernel, &[parameters, &source, &out], copy.workgroups())?;
             results.push((out, OutMut::Keep(tile)));
         }
         launch.finish(results)?;
@@ -120,7 +125,8 @@ impl Gpu {
     pub(super) fn upload_tile(&self, bytes: &[u8]) -> Result<Resident> {
         let mut tile = None;
         let mut need = Need::new(self);
-        let (words, threads) = flat_copy(bytes.len());
+        let copy = Copy::flat(bytes.len());
+        let words = copy.words();
         need.output(&OutMut::Keep(&mut tile), bytes.len());
         need.upload(4 * words.len());
         need.upload_or_stage(bytes.len());
@@ -129,57 +135,123 @@ impl Gpu {
         if !launch.stage(bytes, &out)? {
             let (source, parameters) = (launch.upload(bytes)?, launch.words(&words)?);
             let bindings = [&parameters, &source, &out];
-            launch.dispatch(&self.copy_kernel()?, &bindings, threads.div_ceil(WORKGROUP))?;
+            launch.dispatch(&self.copy_kernel(&copy)?, &bindings, copy.workgroups())?;
         }
         launch.finish(vec![(out, OutMut::Keep(&mut tile))])?;
         tile.ok_or_else(|| Error::Device("a tile was not sent".into()))
     }
 }
 
-/// Parameters and invocations for a copy of so many bytes, in whole words.
-fn flat_copy(bytes: usize) -> (Vec<u32>, u32) {
-    let whole = Region::whole(&[bytes.div_ceil(4)]);
-    box_words(&whole.shape, &[0], &whole, &whole.shape, &[0], 4)
-}
-
-/// Parameters and invocations of a piece's copy.
-fn plan(piece: &Piece, shape: &[usize], size: usize) -> (Vec<u32>, u32) {
-    box_words(
-        &piece.shape,
-        &piece.from.start,
-        &piece.from,
-        shape,
-        &piece.at,
-        size,
-    )
-}
-
-/// Parameters and invocations for a copy of a box from an array of shape `from` at `first` to an
-/// array of shape `to` at `at`.
-fn box_words(
-    from: &[usize],
-    first: &[usize],
-    what: &Region,
-    to: &[usize],
-    at: &[usize],
+/// A copy of a box between two dense arrays.
+struct Copy {
+    /// Bytes of an element.
     size: usize,
-) -> (Vec<u32>, u32) {
-    let rank = to.len();
-    let bytes =
-        |shape: &[usize]| -> Vec<usize> { row_major_strides(shape).into_iter().map(|s| s * size).collect() };
-    let (source, target) = (bytes(from), bytes(to));
-    let dot = |strides: &[usize], at: &[usize]| -> usize { strides.iter().zip(at).map(|(s, i)| s * i).sum() };
-    let row = what.shape[rank - 1] * size;
-    // A narrow row may begin and end within a word.
-    let words = if size >= 4 { row / 4 } else { row.div_ceil(4) + 1 };
-    let rows: usize = what.shape[..rank - 1].iter().product();
-    let mut list = vec![rows * words, rank, size, words];
-    list.extend(&what.shape[..rank - 1]);
-    list.extend(&source[..rank - 1]);
-    list.extend(&target[..rank - 1]);
-    list.extend([dot(&source, first), dot(&target, at), row]);
-    (
-        list.into_iter().map(|n| n as u32).collect(),
-        (rows * words) as u32,
-    )
+    /// The first byte in the source and in the target.
+    first: [usize; 2],
+    /// Extents, and the strides in bytes of source and target, the outermost first.
+    outer: Vec<(usize, [usize; 2])>,
+    /// Contiguous bytes.
+    row: usize,
+    /// Whether it moves whole vectors.
+    vectors: bool,
+}
+
+impl Copy {
+    /// Of the box `what` of an array of shape `from` to an array of shape `to`, where it begins `at`.
+    fn new(from: &[usize], what: &Region, to: &[usize], at: &[usize], size: usize) -> Copy {
+        let bytes = |shape: &[usize]| -> Vec<usize> {
+            row_major_strides(shape).into_iter().map(|s| s * size).collect()
+        };
+        let (source, target) = (bytes(from), bytes(to));
+        let dot = |strides: &[usize], at: &[usize]| strides.iter().zip(at).map(|(s, i)| s * i).sum();
+        let first = [dot(&source, &what.start), dot(&target, at)];
+        let (mut row, mut outer): (usize, Vec<(usize, [usize; 2])>) = (size, Vec::new());
+        for (axis, &extent) in what.shape.iter().enumerate().rev() {
+            let strides = [source[axis], target[axis]];
+            match outer.last_mut() {
+                _ if extent == 1 => {}
+                None if strides == [row; 2] => row *= extent,
+                // Neighbours that run together in both arrays are one axis.
+                Some((inner, steps)) if strides == steps.map(|step| step * *inner) => *inner *= extent,
+                _ => outer.push((extent, strides)),
+            }
+        }
+        outer.reverse();
+        let steps = outer.iter().flat_map(|(_, strides)| strides);
+        let vectors = steps
+            .chain(&first)
+            .chain([&row])
+            .all(|bytes| bytes.is_multiple_of(VECTOR));
+        Copy {
+            size,
+            first,
+            outer,
+            row,
+            vectors,
+        }
+    }
+
+    /// Of so many bytes, and of what fills up the last vector.
+    fn flat(bytes: usize) -> Copy {
+        let whole = Region::whole(&[bytes.div_ceil(VECTOR)]);
+        Copy::new(&whole.shape, &whole, &whole.shape, &[0], VECTOR)
+    }
+
+    /// Invocations of a row.
+    fn across(&self) -> usize {
+        match (self.vectors, self.size) {
+            (true, _) => self.row / VECTOR,
+            (false, 4..) => self.row / 4,
+            // A narrow row may begin and end within a word.
+            _ => self.row.div_ceil(4) + 1,
+        }
+    }
+
+    fn threads(&self) -> usize {
+        self.outer.iter().map(|(extent, _)| extent).product::<usize>() * self.across()
+    }
+
+    fn workgroups(&self) -> u32 {
+        self.threads().div_ceil(WORKGROUP) as u32
+    }
+
+    /// The parameters of its kernel.
+    fn words(&self) -> Vec<u32> {
+        let mut list = vec![self.threads(), self.outer.len() + 1, self.size, self.across()];
+        list.extend(self.outer.iter().map(|(extent, _)| extent));
+        list.extend(self.outer.iter().map(|(_, [source, _])| source));
+        list.extend(self.outer.iter().map(|(_, [_, target])| target));
+        list.extend([self.first[0], self.first[1], self.row]);
+        list.into_iter().map(|n| n as u32).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::blocks::valid::validate;
+    use super::*;
+
+    #[test]
+    fn both_kernels_are_valid() {
+        validate(COPY_WORDS, false);
+        validate(COPY_VECTORS, false);
+    }
+
+    #[test]
+    fn what_runs_together_is_one_row() {
+        let part = Region::new(vec![0, 4, 0], vec![11, 12, 512]);
+        let copy = Copy::new(&[11, 361, 512], &part, &[363, 12, 512], &[22, 0, 0], 4);
+        assert_eq!((copy.row, copy.vectors), (12 * 512 * 4, true));
+        assert_eq!(copy.outer, [(11, [361 * 2048, 12 * 2048])]);
+        assert_eq!(copy.first, [4 * 2048, 22 * 12 * 2048]);
+
+        let part = Region::new(vec![1, 0, 1], vec![2, 3, 4]);
+        let copy = Copy::new(&[4, 3, 6], &part, &[2, 3, 4], &[0, 0, 0], 4);
+        assert_eq!((copy.row, copy.vectors), (16, false));
+        assert_eq!(copy.outer, [(6, [24, 16])]);
+        assert_eq!(copy.threads(), 6 * 4);
+
+        let copy = Copy::flat(33);
+        assert_eq!((copy.row, copy.vectors, copy.threads()), (48, true, 3));
+    }
 }

@@ -46,6 +46,7 @@ use self::selftest::Denials;
 use crate::device::{BlockTask, Device, Keeper, OutMut, Resident as Tile, Task};
 use crate::expr::BlockOp;
 use crate::geometry::{Access, AxisStep, Region};
+use crate::plan::Card;
 use crate::plan::program::{Output, Program};
 use crate::{DType, Error, Result};
 use std::collections::HashMap;
@@ -194,6 +195,17 @@ impl Gpu {
     /// The byte budget.
     pub fn budget_bytes(&self) -> u64 {
         self.home.memory.budget().device + self.window()
+    }
+
+    /// What of a task its memory takes.
+    pub fn card(&self) -> Card {
+        let memory = &self.home.memory;
+        let budget = memory.budget();
+        Card {
+            memory: budget.device,
+            binding: self.binding_bytes,
+            staging: if memory.direct { u64::MAX } else { budget.staging },
+        }
     }
 
     /// How many kernels were compiled.

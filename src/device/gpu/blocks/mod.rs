@@ -17,7 +17,7 @@ mod scan_state;
 mod stencil;
 pub(super) mod transpose;
 #[cfg(test)]
-mod valid;
+pub(super) mod valid;
 mod walk;
 mod window;
 

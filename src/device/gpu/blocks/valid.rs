@@ -7,7 +7,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 ///
 /// # Panics
 /// With the compiler's message and the place in the text.
-pub(super) fn validate(wgsl: &str, wide: bool) {
+pub(in crate::device::gpu) fn validate(wgsl: &str, wide: bool) {
     let module = naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|e| panic!("{}", e.emit_to_string(wgsl)));
     let can = if wide {
         Capabilities::FLOAT64 | Capabilities::SHADER_INT64
