@@ -266,3 +266,42 @@ fn large_states_on_a_card_are_fed_once() {
     };
     assert!(grid(&months, on_card(small))[0] > 1);
 }
+
+#[test]
+fn blocks_are_cut_to_what_a_card_holds() {
+    let x = Array::from_vec(&[2000, 4096], vec![0u8; 2000 * 4096]).unwrap();
+    let places = x.argsort(0).unwrap();
+    let block = |card: Card| {
+        let plan = plan(&[&places], on_card(card)).unwrap();
+        plan.stages.last().unwrap().grid.largest()
+    };
+    let wide = block(CARD);
+    assert_eq!(wide[0], 2000);
+    // Places and records are eight bytes an element.
+    for binding in [1 << 20, 256 << 10] {
+        let bound = block(Card { binding, ..CARD });
+        assert_eq!(bound[0], 2000);
+        assert!(
+            bound[1] < wide[1] && 2000 * bound[1] * 8 <= binding as usize,
+            "{bound:?}"
+        );
+    }
+    let bound = block(Card {
+        memory: 4 << 20,
+        ..CARD
+    });
+    assert!(bound[1] < wide[1] && 2000 * bound[1] * 25 <= 4 << 20, "{bound:?}");
+    let bound = block(Card {
+        staging: 1 << 20,
+        ..CARD
+    });
+    assert!(bound[1] < wide[1] && 2000 * bound[1] * 9 <= 1 << 20, "{bound:?}");
+    // A lane is never cut.
+    assert_eq!(
+        block(Card {
+            binding: 1000,
+            ..CARD
+        }),
+        [2000, 1]
+    );
+}

@@ -1,8 +1,9 @@
 //! Blocks of a block operation: long where the operation needs it, then as long as fits along the
 //! inner axes, so that rows are contiguous.
 
+use super::Card;
 use super::build::SMALL_BYTES;
-use crate::expr::{BlockOp, Expr};
+use crate::expr::{BlockForm, BlockOp, Expr};
 
 /// Blocks are at least so many times as long as what they need beyond their ends.
 const HALO_FACTOR: usize = 8;
@@ -80,4 +81,53 @@ pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize, parts: usize
         grow(&mut extents, axis, shape[axis]);
     }
     extents
+}
+
+/// Whether the kernels of a GPU can hold a block of these extents, with as much again for tiles
+/// beside it: by a bound on what they take beside its operands and its result.
+pub(super) fn fits_card(op: &dyn BlockOp, made: &Expr, extents: &[usize], card: Card) -> bool {
+    let Some(form) = op.form() else {
+        return true; // the CPU runs it
+    };
+    let count = |extents: &[usize]| extents.iter().fold(1, |n: usize, &d| n.saturating_mul(d));
+    let results = count(extents);
+    let mut moved = vec![results.saturating_mul(made.dtype.size())];
+    let mut beside = Vec::new();
+    for (number, operand) in made.inputs.iter().enumerate() {
+        let (elements, size) = (count(&op.bound(number, extents)), operand.dtype.size());
+        moved.push(elements.saturating_mul(size));
+        let each = beside_each(&form, number, size);
+        beside.extend(each.map(|bytes| elements.saturating_mul(bytes)));
+    }
+    if let BlockForm::Scan { .. } = form {
+        // Narrow results are words first; a carry comes and goes.
+        let words = if made.dtype.size() < 4 { 4 } else { 0 };
+        beside.extend([results.saturating_mul(words), 16 * op.carry_words(extents)]);
+    }
+    // Buffers come in sizes of which the next is at most a quarter larger.
+    let held = |buffers: &[usize]| {
+        buffers
+            .iter()
+            .fold(0, |sum: u64, &n| sum.saturating_add(n as u64))
+            / 4
+            * 5
+    };
+    let largest = moved.iter().chain(&beside).max().map_or(0, |&n| n as u64);
+    let total = held(&moved).saturating_add(held(&beside));
+    largest.saturating_add(512) <= card.binding && total <= card.memory / 2 && held(&moved) <= card.staging
+}
+
+/// Bytes of each buffer that kernels have for an element of an operand of that size beside it.
+fn beside_each(form: &BlockForm<'_>, operand: usize, size: usize) -> impl Iterator<Item = usize> {
+    let word = size.max(4);
+    let bytes = match form {
+        // Records go to and fro; digits are counted.
+        BlockForm::Order { indices, .. } => [word + 4 * usize::from(*indices); 2].into_iter().chain([1]),
+        BlockForm::Quantile { .. } => [word; 2].into_iter().chain([1]),
+        BlockForm::Searchsorted { .. } if operand == 0 => [word, 0].into_iter().chain([0]),
+        // States of chunks, or of blocks along the axis.
+        BlockForm::Scan { .. } | BlockForm::Window { .. } => [2, 0].into_iter().chain([0]),
+        _ => [0; 2].into_iter().chain([0]),
+    };
+    bytes.filter(|&n| n > 0)
 }

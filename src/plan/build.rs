@@ -347,7 +347,8 @@ impl Builder {
             let task: u64 = terms.iter().map(|t| t.bytes).sum();
             let enough = if target > SMALL_BYTES { NOMINAL_WORKERS } else { 1 } as u64;
             let smallest = op.exact_chunks() || extents == block::extents(op, made, 1, limits.tasks.parts);
-            if task * enough <= room || smallest {
+            let suits = |card| block::fits_card(op, made, &extents, card);
+            if (task * enough <= room && limits.tasks.card.is_none_or(suits)) || smallest {
                 let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
                 self.stages.push(stage);
                 return Ok(most as usize);

@@ -11,8 +11,8 @@ use super::kernel::Style;
 use super::memory::{Bytes as Cost, Reservation, Role};
 use super::pipeline::Compiled;
 use super::resident::Resident;
-use crate::Result;
 use crate::device::{Bytes, OutMut};
+use crate::{Error, Result, human_bytes};
 use std::ops::Range;
 use std::sync::Arc;
 use wgpu::MapMode;
@@ -301,6 +301,15 @@ impl<'g> Launch<'g> {
     pub fn dispatch(&mut self, pipeline: &Arc<Compiled>, bindings: &[&Span], groups: u32) -> Result<()> {
         if groups == 0 {
             return Ok(());
+        }
+        let most = self.gpu.binding_bytes;
+        if let Some(span) = bindings.iter().find(|span| span.bytes > most) {
+            return Err(Error::Device(format!(
+                "a block takes a buffer of {}, of which this adapter shows a kernel {} at once, and cannot \
+                 be cut so far",
+                human_bytes(span.bytes),
+                human_bytes(most)
+            )));
         }
         let entries: Vec<wgpu::BindGroupEntry<'_>> = bindings
             .iter()

@@ -412,10 +412,24 @@ impl Keeper for Gpu {
 
     fn run_block(&self, task: &BlockTask<'_>, out: OutMut<'_>, carry: &mut [u64]) -> Result<()> {
         self.home.context.alive()?;
-        match task.op.form() {
-            Some(form) => blocks::run(self, &form, task, out, carry),
-            None => Err(Error::Device(format!("{} runs on the CPU only", task.op.name()))),
-        }
+        let name = task.op.name();
+        let Some(form) = task.op.form() else {
+            return Err(Error::Device(format!("{name} runs on the CPU only")));
+        };
+        blocks::run(self, &form, task, out, carry).map_err(|error| match error {
+            // The plan has cut it as far as it can be.
+            Error::Memory {
+                tier, needed, budget, ..
+            } => Error::Memory {
+                tier,
+                needed,
+                budget,
+                term: format!(
+                    "a block of {name} spans what has to be together; a larger gpu budget would do"
+                ),
+            },
+            other => other,
+        })
     }
 }
 
