@@ -5,7 +5,7 @@
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::path::PathBuf;
-use tilewise::device::gpu::{merge_wgsl, wgsl};
+use tilewise::device::gpu::{merge_wgsl, turned_wgsl, wgsl};
 use tilewise::plan::program::{Action, AxisRole, Inst, Output, Program};
 use tilewise::{DType, Op, ReduceKind, Reduction, Scalar};
 
@@ -67,20 +67,25 @@ fn golden_with(name: &str, program: Program, wide: bool, merged: bool) {
     program.verify().expect("a program that holds together");
     let kernels = wgsl(&program, wide).expect("a program with shaders");
     let merges = merge_wgsl(&program, wide).expect("a program with shaders");
-    for text in kernels.iter().chain(&merges) {
-        let module =
-            naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
-        let capabilities = match wide {
-            true => Capabilities::FLOAT64 | Capabilities::SHADER_INT64,
-            false => Capabilities::empty(),
-        };
-        if let Err(e) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
-            panic!("{}", e.emit_to_string(text));
-        }
-    }
+    kernels
+        .iter()
+        .chain(&merges)
+        .for_each(|text| validate(text, wide));
     compare(name, &program, &kernels);
     if merged {
         compare(&format!("{name}_merged"), &program, &merges);
+    }
+}
+
+/// Checks a kernel, which may use 64-bit numbers if `wide`.
+fn validate(text: &str, wide: bool) {
+    let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
+    let capabilities = match wide {
+        true => Capabilities::FLOAT64 | Capabilities::SHADER_INT64,
+        false => Capabilities::empty(),
+    };
+    if let Err(e) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
+        panic!("{}", e.emit_to_string(text));
     }
 }
 
@@ -286,4 +291,41 @@ fn narrow() {
         ],
     };
     golden("narrow", program, false);
+}
+
+/// Sums with transposes, whose tiles go through the workgroup's memory: of rows that are whole fours,
+/// with a batch of matrices and narrow elements, and of rows that are not.
+#[test]
+fn turned() {
+    let sum = |rank: usize, inputs: &[DType], dtype: DType| {
+        let mut insts: Vec<Inst> = inputs.iter().enumerate().map(|(n, &of)| load(n, of)).collect();
+        let casts = insts.len();
+        insts.extend((0..casts).map(|reg| inst(Action::Cast, &[reg], dtype)));
+        let mut sum = casts;
+        for reg in casts + 1..2 * casts {
+            insts.push(op("add", &[sum, reg], dtype));
+            sum = insts.len() - 1;
+        }
+        Program {
+            rank,
+            inputs: inputs.to_vec(),
+            insts,
+            outputs: vec![Output::Store(sum)],
+        }
+    };
+    for (name, program, cols) in [
+        ("turned", sum(2, &[DType::F32, DType::F32], DType::F32), 48),
+        ("turned_narrow", sum(3, &[DType::I16, DType::U8], DType::I16), 48),
+        (
+            "turned_ragged",
+            sum(2, &[DType::F32, DType::F64, DType::I64], DType::F64),
+            45,
+        ),
+    ] {
+        program.verify().expect("a program that holds together");
+        let kernels = turned_wgsl(&program, true, cols).expect("a program with shaders");
+        kernels.iter().for_each(|text| validate(text, true));
+        assert!(kernels[0].contains("workgroupBarrier"), "{name}");
+        compare(name, &program, &kernels);
+    }
 }

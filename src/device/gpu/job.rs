@@ -6,7 +6,7 @@ use super::feed::Scheme;
 use super::kernel::{Kernel, Param, Style};
 use super::piece::{Upload, uploads};
 use super::run::Placed;
-use super::walk::{Dim, Shape, cells_of, shape_of, walk};
+use super::walk::{Dim, Four, Shape, TILE, cells_of, shape_of, walk};
 use crate::device::Task;
 use crate::geometry::{Access, AxisStep, Region};
 use crate::plan::program::{AxisRole, Output, Program};
@@ -248,6 +248,18 @@ impl Dispatch {
 
     /// Workgroups that run it.
     pub fn workgroups(&self, kernel: &Kernel) -> u32 {
+        if let Four::Tiled { row, .. } = self.shape.four {
+            let inner = self.dims.len() - 1;
+            let units = self
+                .dims
+                .iter()
+                .enumerate()
+                .map(|(d, dim)| match d == row || d == inner {
+                    true => dim.extent.div_ceil(TILE),
+                    false => dim.extent,
+                });
+            return units.product::<usize>() as u32;
+        }
         let invocations = (self.total * self.team).div_ceil(kernel.points);
         invocations.div_ceil(kernel.workgroup as usize) as u32
     }

@@ -302,6 +302,11 @@ impl Declarations {
         }
     }
 
+    /// An array of a workgroup.
+    pub fn shared(&mut self, name: &str, element: &str, len: usize) {
+        let _ = writeln!(self.text, "var<workgroup> {name}: array<{element}, {len}>;");
+    }
+
     fn push(&mut self, name: &str, element: &str, access: &str) {
         let _ = writeln!(
             self.text,

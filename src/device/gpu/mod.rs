@@ -31,6 +31,7 @@ mod run;
 mod selftest;
 mod store;
 mod template;
+mod tiled;
 mod walk;
 
 use self::blocks::Tilings;
@@ -45,7 +46,7 @@ use self::resident::Home;
 use self::selftest::Denials;
 use crate::device::{BlockTask, Device, Keeper, OutMut, Resident as Tile, Task};
 use crate::expr::BlockOp;
-use crate::geometry::{Access, AxisStep, Region};
+use crate::geometry::{Access, AxisStep, Region, row_major_strides};
 use crate::plan::Card;
 use crate::plan::program::{Output, Program};
 use crate::{DType, Error, Result};
@@ -259,22 +260,33 @@ fn schemes(program: &Program, can: Abilities) -> std::result::Result<Vec<Option<
 /// The kernels of a program over a block of short rows of wider arrays, of which no axes are walked
 /// as one.
 fn kernels_of(program: &Program, can: Abilities) -> std::result::Result<Vec<kernel::Kernel>, String> {
-    let schemes = schemes(program, can)?;
     let step = |axis: usize| match program.rank - 1 - axis {
         0 => 1,
         outer => 8 * outer as isize,
     };
-    let access = Access {
+    let steps: Vec<isize> = (0..program.rank).map(step).collect();
+    kernels_over(program, can, &vec![4; program.rank], |_| steps.clone())
+}
+
+/// The kernels of a program over a block of that shape, whose inputs have such steps.
+fn kernels_over(
+    program: &Program,
+    can: Abilities,
+    shape: &[usize],
+    steps: impl Fn(usize) -> Vec<isize>,
+) -> std::result::Result<Vec<kernel::Kernel>, String> {
+    let schemes = schemes(program, can)?;
+    let access = |n: usize| Access {
         offset: 0,
-        steps: (0..program.rank).map(|axis| AxisStep::Step(step(axis))).collect(),
+        steps: steps(n).into_iter().map(AxisStep::Step).collect(),
     };
-    let inputs = vec![access; program.inputs.len()];
+    let inputs: Vec<Access> = (0..program.inputs.len()).map(access).collect();
     let offsets = vec![0; inputs.len()];
     bundles(program)
         .into_iter()
         .map(|bundle| {
             Expression::new(program, &bundle.outputs).check(can)?;
-            let dims = walk::walk(program, &bundle.outputs, &vec![4; program.rank], &inputs);
+            let dims = walk::walk(program, &bundle.outputs, shape, &inputs);
             let shape = walk::shape_of(program, &dims, &offsets, !bundle.reduces);
             pipeline::write(program, &bundle, &shape, &schemes, Style::HARDWARE)
         })
@@ -288,6 +300,27 @@ fn kernels_of(program: &Program, can: Abilities) -> std::result::Result<Vec<kern
 pub fn wgsl(program: &Program, wide: bool) -> std::result::Result<Vec<String>, String> {
     let can = Abilities { f64: wide, i64: wide };
     Ok(kernels_of(program, can)?.into_iter().map(|k| k.wgsl).collect())
+}
+
+/// As [`wgsl`], over matrices of `cols` columns, of which all inputs but the first are transposes.
+///
+/// # Errors
+/// As [`wgsl`].
+pub fn turned_wgsl(program: &Program, wide: bool, cols: usize) -> std::result::Result<Vec<String>, String> {
+    let can = Abilities { f64: wide, i64: wide };
+    let shape = [vec![4; program.rank - 2], vec![64, cols]].concat();
+    let steps = |n: usize| {
+        let mut steps: Vec<isize> = row_major_strides(&shape)
+            .into_iter()
+            .map(|s| s as isize)
+            .collect();
+        if n > 0 {
+            steps.splice(program.rank - 2.., [1, 64]);
+        }
+        steps
+    };
+    let kernels = kernels_over(program, can, &shape, steps)?;
+    Ok(kernels.into_iter().map(|k| k.wgsl).collect())
 }
 
 /// The WGSL of the kernels that merge the parts of a program's reductions: for each by a workgroup a

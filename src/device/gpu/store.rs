@@ -11,6 +11,7 @@ use super::expression::{Expression, fetched, loaded, shift, stored, word};
 use super::kernel::{
     Declarations, Kernel, Param, Params, Style, Written, access_params, indent, indices, offset,
 };
+use super::tiled;
 use super::walk::{Four, Load, Shape};
 use crate::DType;
 use crate::plan::program::Program;
@@ -22,7 +23,7 @@ const WRITTEN_OUT: usize = 24;
 
 /// One of the points of a four: its number as WGSL and how its component of a vector is named.
 #[derive(Clone)]
-enum Lane {
+pub(super) enum Lane {
     Known(usize),
     Counted,
 }
@@ -99,12 +100,12 @@ fn vector(dtype: DType) -> String {
 }
 
 /// What the parts of a kernel's text need to know.
-struct Writer<'a> {
-    program: &'a Program,
+pub(super) struct Writer<'a> {
+    pub program: &'a Program,
     outputs: &'a [usize],
     expression: Expression<'a>,
-    inputs: Vec<usize>,
-    shape: &'a Shape,
+    pub inputs: Vec<usize>,
+    pub shape: &'a Shape,
 }
 
 /// Writes the kernel of some stores of a program.
@@ -135,8 +136,21 @@ pub(super) fn store_kernel(
             _ => declare.input(&format!("in{n}"), word(dtype)),
         }
     }
+    let tiled = match &shape.four {
+        Four::Tiled { row, fours, .. } => Some((*row, *fours)),
+        _ => None,
+    };
     for &output in outputs {
-        declare.output(&format!("out{output}"), &vector(writer.stored(output)));
+        let dtype = writer.stored(output);
+        match tiled {
+            Some((_, false)) => declare.output(&format!("out{output}"), word(dtype)),
+            _ => declare.output(&format!("out{output}"), &vector(dtype)),
+        }
+    }
+    if let Some((row, fours)) = tiled {
+        tiled::declare(&mut declare, &writer);
+        let body = tiled::body(&writer, row, fours, style)?;
+        return Ok(writer.kernel(&declare, params, &body, style));
     }
     let digits: Vec<Digit> = (0..dims).map(Digit::axis).collect();
     let points = style.points;
@@ -163,28 +177,30 @@ pub(super) fn store_kernel(
         indent(&mut body, &four, 2);
         body.push_str("    }\n");
     }
-    Ok(Kernel {
-        wgsl: declare.module(style.workgroup, &params.read(shape), &body),
-        params,
-        inputs: writer.inputs,
-        written: outputs
-            .iter()
-            .map(|&output| Written::Elements { output })
-            .collect(),
-        points,
-        workgroup: style.workgroup,
-        schemes: vec![],
-    })
+    Ok(writer.kernel(&declare, params, &body, style))
 }
 
 impl Writer<'_> {
-    fn in_row(&self) -> bool {
-        matches!(self.shape.four, Four::InRow(_))
+    fn kernel(&self, declare: &Declarations, params: Params, body: &str, style: Style) -> Kernel {
+        let written = |&output| Written::Elements { output };
+        Kernel {
+            wgsl: declare.module(style.workgroup, &params.read(self.shape), body),
+            params,
+            inputs: self.inputs.clone(),
+            written: self.outputs.iter().map(written).collect(),
+            points: style.points,
+            workgroup: style.workgroup,
+            schemes: vec![],
+        }
     }
 
-    fn load(&self, n: usize) -> Load {
+    fn in_row(&self) -> bool {
+        !matches!(self.shape.four, Four::Apart)
+    }
+
+    pub fn load(&self, n: usize) -> Load {
         match &self.shape.four {
-            Four::InRow(loads) => loads[n],
+            Four::InRow(loads) | Four::Tiled { loads, .. } => loads[n],
             Four::Apart => Load::Each,
         }
     }
@@ -193,30 +209,38 @@ impl Writer<'_> {
         self.program.insts[self.program.outputs[output].value()].dtype
     }
 
-    /// The statements for the four that begins at `point`.
-    fn four(&self, digits: &[Digit]) -> Result<String, String> {
+    /// Where a row begins in the inputs, and what is loaded of them for four points.
+    pub fn starts(&self) -> String {
         let mut text = String::new();
         let inner = self.shape.dims.len() - 1;
         let outer: Vec<usize> = (0..inner).collect();
-        let name = |d: usize| format!("i{d}");
-        if self.in_row() {
-            for &n in &self.inputs {
-                let start = offset(n, &format!("offset{n}"), &outer, self.shape, &name);
-                let dtype = self.program.inputs[n];
-                let _ = match self.load(n) {
-                    Load::Each => writeln!(text, "let row{n} = {start};"),
-                    Load::Vector => writeln!(text, "let v{n} = in{n}[u32({start} + i32(i{inner})) >> 2u];"),
-                    Load::Once => {
-                        let at = format!("at{n}");
-                        writeln!(
-                            text,
-                            "let {at} = u32({start});\nlet v{n} = {};",
-                            fetched(n, dtype, &at)
-                        )
-                    }
-                };
-            }
+        for &n in &self.inputs {
+            let start = offset(n, &format!("offset{n}"), &outer, self.shape, &|d| format!("i{d}"));
+            let dtype = self.program.inputs[n];
+            let _ = match self.load(n) {
+                Load::Each => writeln!(text, "let row{n} = {start};"),
+                Load::Vector => writeln!(text, "let v{n} = in{n}[u32({start} + i32(i{inner})) >> 2u];"),
+                Load::Once => {
+                    let at = format!("at{n}");
+                    writeln!(
+                        text,
+                        "let {at} = u32({start});\nlet v{n} = {};",
+                        fetched(n, dtype, &at)
+                    )
+                }
+                Load::Turned => Ok(()),
+            };
         }
+        text
+    }
+
+    /// The statements for the four that begins at `point`.
+    pub fn four(&self, digits: &[Digit]) -> Result<String, String> {
+        let inner = self.shape.dims.len() - 1;
+        let mut text = match self.in_row() {
+            true => self.starts(),
+            false => String::new(),
+        };
         for &output in self.outputs {
             let _ = writeln!(text, "var q{output}: {};", vector(self.stored(output)));
         }
@@ -252,8 +276,26 @@ impl Writer<'_> {
         Ok(text)
     }
 
-    /// The statements for one point.
+    /// The statements for one point of a four.
     fn lane(&self, lane: &Lane) -> Result<String, String> {
+        let mut text = self.point(lane)?;
+        for (output, dtype, value) in self.results() {
+            let value = stored(dtype, &value);
+            let _ = writeln!(text, "{}", lane.put(dtype, &format!("q{output}"), &value));
+        }
+        Ok(text)
+    }
+
+    /// Each output, its dtype and the register of its value.
+    pub fn results(&self) -> impl Iterator<Item = (usize, DType, String)> {
+        self.outputs.iter().map(|&output| {
+            let value = self.program.outputs[output].value();
+            (output, self.stored(output), self.expression.name(value))
+        })
+    }
+
+    /// The statements that compute one point.
+    pub fn point(&self, lane: &Lane) -> Result<String, String> {
         let mut text = String::new();
         let inner = self.shape.dims.len() - 1;
         // Elements that are loaded one by one do not lie behind a buffer's end.
@@ -278,6 +320,10 @@ impl Writer<'_> {
             match self.load(n) {
                 Load::Each => loaded(dtype, &fetched(n, dtype, &at), shift(dtype, &at).as_deref()),
                 Load::Once => loaded(dtype, &format!("v{n}"), shift(dtype, &at).as_deref()),
+                Load::Turned => match lane {
+                    Lane::Known(0) => loaded(dtype, &format!("tile{n}[slot]"), None),
+                    _ => loaded(dtype, &format!("tile{n}[slot + {}]", lane.number()), None),
+                },
                 Load::Vector => {
                     let word = lane.word(dtype, &format!("v{n}"));
                     let shift = (dtype.size() < 4).then(|| lane.shift(dtype.size())).flatten();
@@ -286,11 +332,6 @@ impl Writer<'_> {
             }
         };
         text.push_str(&self.expression.statements("", &load)?);
-        for &output in self.outputs {
-            let dtype = self.stored(output);
-            let value = stored(dtype, &self.expression.name(self.program.outputs[output].value()));
-            let _ = writeln!(text, "{}", lane.put(dtype, &format!("q{output}"), &value));
-        }
         Ok(text)
     }
 }

@@ -43,6 +43,15 @@ pub(super) enum Four {
     Apart,
     /// They lie in one row; per input, how they are loaded.
     InRow(Vec<Load>),
+    /// They lie in one row of a tile, whose points a workgroup shares.
+    Tiled {
+        /// The axis of the kernel along which tiles lie, beside the innermost.
+        row: usize,
+        /// Whether rows are whole fours; else points are computed one by one.
+        fours: bool,
+        /// Per input, how it is loaded.
+        loads: Vec<Load>,
+    },
 }
 
 /// How an input is loaded for four points of a row.
@@ -54,7 +63,17 @@ pub(super) enum Load {
     Vector,
     /// Once: it has no step along the row.
     Once,
+    /// Through a tile in the workgroup's memory: its neighbours lie along the other axis of the tile.
+    Turned,
 }
+
+/// Edge of a tile.
+pub(super) const TILE: usize = 32;
+/// Points of a row or column below which a tile is not worth its trouble, and elements that neighbours
+/// are apart.
+const LEAST: usize = 8;
+/// Memory of a workgroup that tiles take: what any adapter has.
+const TILE_BYTES: usize = 16 << 10;
 
 /// Joins the axes of a block of that shape for the outputs of a kernel.
 pub(super) fn walk(program: &Program, outputs: &[usize], shape: &[usize], inputs: &[Access]) -> Vec<Dim> {
@@ -154,7 +173,7 @@ pub(super) fn shape_of(program: &Program, dims: &[Dim], offsets: &[isize], store
             })
             .collect(),
         four: match stores {
-            true => four(dims, offsets),
+            true => tiled(program, dims, four(dims, offsets)),
             false => Four::Apart,
         },
         teams: !stores && side_by_side(dims),
@@ -192,6 +211,41 @@ fn four(dims: &[Dim], offsets: &[isize]) -> Four {
         }
     };
     Four::InRow(offsets.iter().enumerate().map(load).collect())
+}
+
+/// How points are loaded where some inputs are turned; else `four` as it is.
+fn tiled(program: &Program, dims: &[Dim], four: Four) -> Four {
+    let Some((inner, outer)) = dims.split_last() else {
+        return four;
+    };
+    let far = |n: &usize| matches!(inner.steps[*n], AxisStep::Step(k) if k.unsigned_abs() >= LEAST);
+    let near = |d: usize, n: usize| dims[d].extent >= LEAST && dims[d].steps[n] == AxisStep::Step(1);
+    let inputs = 0..inner.steps.len();
+    let row = (0..outer.len()).max_by_key(|&d| inputs.clone().filter(|n| far(n) && near(d, *n)).count());
+    let narrow = program.outputs.iter().any(|output| match output {
+        Output::Store(value) => program.insts[*value].dtype.size() < 4,
+        Output::Reduce { .. } => false,
+    });
+    let fours = inner.extent.is_multiple_of(4);
+    let Some(row) = row.filter(|_| inner.extent >= LEAST && (fours || !narrow)) else {
+        return four;
+    };
+    let mut loads = match &four {
+        Four::InRow(loads) => loads.clone(),
+        _ => vec![Load::Each; inner.steps.len()],
+    };
+    let mut room = TILE_BYTES;
+    for n in inputs.filter(|n| far(n) && near(row, *n)) {
+        let bytes = TILE * (TILE + 1) * program.inputs[n].size().max(4);
+        if bytes <= room {
+            room -= bytes;
+            loads[n] = Load::Turned;
+        }
+    }
+    match loads.contains(&Load::Turned) {
+        true => Four::Tiled { row, fours, loads },
+        false => four,
+    }
 }
 
 /// Whether neighbours in memory go to one cell of a reduction, so that neighbouring invocations must
