@@ -1,5 +1,5 @@
-//! Elementwise programs with transposed inputs on the GPU: they give what the CPU gives, to the bit,
-//! for any element size, whether tiles apply or not.
+//! Elementwise programs with transposed inputs on the GPU, and with parts of rows: they give what the
+//! CPU gives, to the bit, for any element size, whether tiles and long vectors apply or not.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -168,4 +168,30 @@ fn turned_and_sliced_and_flipped() {
         &(&straight.take(&picks, 1).unwrap() + &picked).unwrap(),
         "picked",
     );
+}
+
+#[test]
+fn parts_of_rows_of_any_length() {
+    use tilewise::session::s;
+    let Some(session) = session_of(false) else { return };
+    for dtype in [DType::U8, DType::I16, DType::F32] {
+        for (rows, cols) in [(5, 96), (5, 83), (1, 83)] {
+            let base = numbers(&[rows, cols], dtype, 14);
+            for (start, len) in [(0, 32), (16, 32), (8, 24), (3, 32), (0, 20), (0, 7), (0, 83)] {
+                let columns = s(Some(start), Some(start + len), None);
+                let part = base.slice(&[s(None, None, None), columns]).unwrap();
+                let row = numbers(&[len as usize], dtype, 15);
+                check(
+                    &session,
+                    &(&part + &part).unwrap(),
+                    &format!("{dtype} {cols} {start} {len}"),
+                );
+                check(
+                    &session,
+                    &(&part + &row).unwrap(),
+                    &format!("{dtype} {cols} {start} {len} row"),
+                );
+            }
+        }
+    }
 }

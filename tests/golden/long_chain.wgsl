@@ -122,7 +122,7 @@ fn main(
         let r26 = tw_negate(r25);
         let r27 = ((tw_limit_i32(tw_i32_from_f32(r26), -128i, 127i)) << 24u) >> 24u;
         q0[k] = bitcast<u32>(r26);
-        q1 = q1 | ((bitcast<u32>(r27) & 0xffu) << (k * 8u));
+        q1 = q1 | ((bitcast<u32>(r27) & 0xffu) << ((k & 3u) * 8u));
     }
     out0[point >> 2u] = q0;
     out1[point >> 2u] = q1;

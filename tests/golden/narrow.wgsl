@@ -6,7 +6,7 @@
 // store %3
 // store %4
 // sum %4 [reduce]
-// in0 1 x 8 bytes, out0 1 x 8 bytes, out1 1 x 4 bytes
+// in0 1 x 16 bytes, out0 1 x 16 bytes, out1 1 x 8 bytes
 
 const TW_EXP_0: f32 = 5e-1f;
 
@@ -119,9 +119,9 @@ fn tw_f16_store(x: f32) -> u32 {
 
 
 @group(0) @binding(0) var<storage, read> p: array<u32>;
-@group(0) @binding(1) var<storage, read> in0: array<vec2<u32>>;
-@group(0) @binding(2) var<storage, read_write> out0: array<vec2<u32>>;
-@group(0) @binding(3) var<storage, read_write> out1: array<u32>;
+@group(0) @binding(1) var<storage, read> in0: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> out0: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> out1: array<vec2<u32>>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -136,12 +136,12 @@ fn main(
     let offset0 = bitcast<i32>(p[3]);
     let step0_0 = bitcast<i32>(p[4]);
     let thread = (group.y * groups.x + group.x) * 256u + lane;
-    let point = thread * 4u;
+    let point = thread * 8u;
     if (point >= total) { return; }
     let i0 = point;
-    let v0 = in0[u32(offset0 + i32(i0)) >> 2u];
-    var q0: vec2<u32>;
-    var q1: u32;
+    let v0 = in0[u32(offset0 + i32(i0)) >> 3u];
+    var q0: vec4<u32>;
+    var q1: vec2<u32>;
     {
         let r0 = bitcast<f32>(v0.x << 16u);
         let r1 = r0;
@@ -149,7 +149,7 @@ fn main(
         let r3 = tw_f16_round(tw_f16_round(r2));
         let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
         q0.x = q0.x | (tw_f16_store(r3));
-        q1 = q1 | (r4);
+        q1.x = q1.x | (r4);
     }
     {
         let r0 = bitcast<f32>((v0.x >> 16u) << 16u);
@@ -158,7 +158,7 @@ fn main(
         let r3 = tw_f16_round(tw_f16_round(r2));
         let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
         q0.x = q0.x | ((tw_f16_store(r3)) << 16u);
-        q1 = q1 | ((r4) << 8u);
+        q1.x = q1.x | ((r4) << 8u);
     }
     {
         let r0 = bitcast<f32>(v0.y << 16u);
@@ -167,7 +167,7 @@ fn main(
         let r3 = tw_f16_round(tw_f16_round(r2));
         let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
         q0.y = q0.y | (tw_f16_store(r3));
-        q1 = q1 | ((r4) << 16u);
+        q1.x = q1.x | ((r4) << 16u);
     }
     {
         let r0 = bitcast<f32>((v0.y >> 16u) << 16u);
@@ -176,10 +176,46 @@ fn main(
         let r3 = tw_f16_round(tw_f16_round(r2));
         let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
         q0.y = q0.y | ((tw_f16_store(r3)) << 16u);
-        q1 = q1 | ((r4) << 24u);
+        q1.x = q1.x | ((r4) << 24u);
     }
-    out0[point >> 2u] = q0;
-    out1[point >> 2u] = q1;
+    {
+        let r0 = bitcast<f32>(v0.z << 16u);
+        let r1 = r0;
+        let r2 = tw_exp(r1);
+        let r3 = tw_f16_round(tw_f16_round(r2));
+        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+        q0.z = q0.z | (tw_f16_store(r3));
+        q1.y = q1.y | (r4);
+    }
+    {
+        let r0 = bitcast<f32>((v0.z >> 16u) << 16u);
+        let r1 = r0;
+        let r2 = tw_exp(r1);
+        let r3 = tw_f16_round(tw_f16_round(r2));
+        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+        q0.z = q0.z | ((tw_f16_store(r3)) << 16u);
+        q1.y = q1.y | ((r4) << 8u);
+    }
+    {
+        let r0 = bitcast<f32>(v0.w << 16u);
+        let r1 = r0;
+        let r2 = tw_exp(r1);
+        let r3 = tw_f16_round(tw_f16_round(r2));
+        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+        q0.w = q0.w | (tw_f16_store(r3));
+        q1.y = q1.y | ((r4) << 16u);
+    }
+    {
+        let r0 = bitcast<f32>((v0.w >> 16u) << 16u);
+        let r1 = r0;
+        let r2 = tw_exp(r1);
+        let r3 = tw_f16_round(tw_f16_round(r2));
+        let r4 = (tw_limit_u32(tw_u32_from_f32(r1), 255u)) & 0xffu;
+        q0.w = q0.w | ((tw_f16_store(r3)) << 16u);
+        q1.y = q1.y | ((r4) << 24u);
+    }
+    out0[point >> 3u] = q0;
+    out1[point >> 3u] = q1;
 }
 
 // ---- the next kernel ----

@@ -2,7 +2,7 @@
 //!
 //! Memory moves best in 16 bytes an invocation, and finding an element costs more than most
 //! programs do with it. So an invocation takes *fours*: points of which the first has a number
-//! divisible by four. Outputs are dense, so a four is one vector of each. Where rows are as long
+//! divisible by four, or eights and sixteens of narrow elements. Outputs are dense, so a four is one vector of each. Where rows are as long
 //! as fours need, a four lies in one row: its place is found once, and inputs that lie there as
 //! vectors are loaded as such. Elsewhere indices are counted on from point to point.
 
@@ -36,19 +36,14 @@ impl Lane {
         }
     }
 
-    /// The component of a vector of four.
-    fn of_four(&self) -> String {
-        match self {
-            Lane::Known(number) => format!(".{}", ["x", "y", "z", "w"][*number]),
-            Lane::Counted => "[k]".into(),
-        }
-    }
-
-    /// The component of a vector of two that holds a half of this number.
-    fn of_two(&self) -> String {
-        match self {
-            Lane::Known(number) => format!(".{}", ["x", "y"][number / 2]),
-            Lane::Counted => "[k >> 1u]".into(),
+    /// The component of a vector that holds the element, of elements of so many bytes.
+    fn component(&self, size: usize) -> String {
+        match (self, size) {
+            (Lane::Known(number), 1 | 2) => format!(".{}", XYZW[number * size / 4]),
+            (Lane::Known(number), _) => format!(".{}", XYZW[*number]),
+            (Lane::Counted, 1) => "[k >> 2u]".into(),
+            (Lane::Counted, 2) => "[k >> 1u]".into(),
+            (Lane::Counted, _) => "[k]".into(),
         }
     }
 
@@ -61,23 +56,22 @@ impl Lane {
                 (bits > 0).then(|| format!("{bits}u"))
             }
             Lane::Counted if per == 2 => Some("((k & 1u) * 16u)".into()),
-            Lane::Counted => Some("(k * 8u)".into()),
+            Lane::Counted => Some("((k & 3u) * 8u)".into()),
         }
     }
 
-    /// The word of a vector that holds the element.
-    fn word(&self, dtype: DType, vector: &str) -> String {
-        match dtype.size() {
-            1 => vector.to_string(),
-            2 => format!("{vector}{}", self.of_two()),
+    /// The word that holds the element, of a vector of so many.
+    fn word(&self, dtype: DType, vector: &str, width: usize) -> String {
+        match dtype.size() * width {
+            4 => vector.to_string(),
             _ if dtype.is_complex() => format!("{vector}[{}]", self.number()),
-            _ => format!("{vector}{}", self.of_four()),
+            _ => format!("{vector}{}", self.component(dtype.size())),
         }
     }
 
     /// The statement that puts an element into the vector of an output.
-    fn put(&self, dtype: DType, vector: &str, value: &str) -> String {
-        let word = self.word(dtype, vector);
+    fn put(&self, dtype: DType, vector: &str, width: usize, value: &str) -> String {
+        let word = self.word(dtype, vector, width);
         match dtype.size() {
             1 | 2 => match self.shift(dtype.size()) {
                 Some(shift) => format!("{word} = {word} | (({value}) << {shift});"),
@@ -88,14 +82,17 @@ impl Lane {
     }
 }
 
-/// The type in a buffer of four elements of a dtype.
-fn vector(dtype: DType) -> String {
-    match dtype.size() {
-        1 => "u32".into(),
-        2 => "vec2<u32>".into(),
-        4 => "vec4<u32>".into(),
-        _ if dtype.is_complex() => format!("array<{}, 4>", dtype.info().wgsl),
-        _ => format!("vec4<{}>", dtype.info().wgsl),
+/// The names of a vector's components.
+const XYZW: [&str; 4] = ["x", "y", "z", "w"];
+
+/// The type in a buffer of so many elements of a dtype.
+fn vector(dtype: DType, width: usize) -> String {
+    match (dtype.size(), dtype.size() * width) {
+        (8.., _) if dtype.is_complex() => format!("array<{}, 4>", dtype.info().wgsl),
+        (8.., _) => format!("vec4<{}>", dtype.info().wgsl),
+        (_, 4) => "u32".into(),
+        (_, 8) => "vec2<u32>".into(),
+        _ => "vec4<u32>".into(),
     }
 }
 
@@ -132,7 +129,7 @@ pub(super) fn store_kernel(
     for &n in &writer.inputs {
         let dtype = program.inputs[n];
         match writer.load(n) {
-            Load::Vector => declare.input(&format!("in{n}"), &vector(dtype)),
+            Load::Vector => declare.input(&format!("in{n}"), &vector(dtype, shape.width)),
             _ => declare.input(&format!("in{n}"), word(dtype)),
         }
     }
@@ -144,7 +141,7 @@ pub(super) fn store_kernel(
         let dtype = writer.stored(output);
         match tiled {
             Some((_, false)) => declare.output(&format!("out{output}"), word(dtype)),
-            _ => declare.output(&format!("out{output}"), &vector(dtype)),
+            _ => declare.output(&format!("out{output}"), &vector(dtype, shape.width)),
         }
     }
     if let Some((row, fours)) = tiled {
@@ -153,9 +150,10 @@ pub(super) fn store_kernel(
         return Ok(writer.kernel(&declare, params, &body, style));
     }
     let digits: Vec<Digit> = (0..dims).map(Digit::axis).collect();
-    let points = style.points;
+    let width = shape.width;
+    let points = style.points.max(width);
     let mut body = String::new();
-    let one = points == 4;
+    let one = points == width;
     let (first, kind) = if one { ("point", "let") } else { ("first", "var") };
     let kind = if writer.in_row() { kind } else { "var" };
     let _ = write!(
@@ -169,10 +167,10 @@ pub(super) fn store_kernel(
     } else {
         let _ = writeln!(
             body,
-            "    for (var point = first; point < min(first + {points}u, total); point = point + 4u) {{"
+            "    for (var point = first; point < min(first + {points}u, total); point = point + {width}u) {{"
         );
         if writer.in_row() {
-            four.push_str(&advance(&digits, By::Number(4), ""));
+            four.push_str(&advance(&digits, By::Number(width), ""));
         }
         indent(&mut body, &four, 2);
         body.push_str("    }\n");
@@ -188,7 +186,7 @@ impl Writer<'_> {
             params,
             inputs: self.inputs.clone(),
             written: self.outputs.iter().map(written).collect(),
-            points: style.points,
+            points: style.points.max(self.shape.width),
             workgroup: style.workgroup,
             schemes: vec![],
         }
@@ -214,12 +212,13 @@ impl Writer<'_> {
         let mut text = String::new();
         let inner = self.shape.dims.len() - 1;
         let outer: Vec<usize> = (0..inner).collect();
+        let bits = self.shape.width.ilog2();
         for &n in &self.inputs {
             let start = offset(n, &format!("offset{n}"), &outer, self.shape, &|d| format!("i{d}"));
             let dtype = self.program.inputs[n];
             let _ = match self.load(n) {
                 Load::Each => writeln!(text, "let row{n} = {start};"),
-                Load::Vector => writeln!(text, "let v{n} = in{n}[u32({start} + i32(i{inner})) >> 2u];"),
+                Load::Vector => writeln!(text, "let v{n} = in{n}[u32({start} + i32(i{inner})) >> {bits}u];"),
                 Load::Once => {
                     let at = format!("at{n}");
                     writeln!(
@@ -236,29 +235,29 @@ impl Writer<'_> {
 
     /// The statements for the four that begins at `point`.
     pub fn four(&self, digits: &[Digit]) -> Result<String, String> {
-        let inner = self.shape.dims.len() - 1;
+        let (inner, width) = (self.shape.dims.len() - 1, self.shape.width);
         let mut text = match self.in_row() {
             true => self.starts(),
             false => String::new(),
         };
         for &output in self.outputs {
-            let _ = writeln!(text, "var q{output}: {};", vector(self.stored(output)));
+            let _ = writeln!(text, "var q{output}: {};", vector(self.stored(output), width));
         }
         let on = match self.in_row() {
             true => String::new(),
             false => advance(digits, By::Number(1), ""),
         };
-        if self.expression.len() > WRITTEN_OUT {
+        if self.expression.len() * width > 4 * WRITTEN_OUT {
             let bound = match self.in_row() && inner > 0 {
-                true => "4u",
-                false => "min(4u, total - point)",
+                true => format!("{width}u"),
+                false => format!("min({width}u, total - point)"),
             };
             let _ = writeln!(text, "for (var k = 0u; k < {bound}; k = k + 1u) {{");
             text.push_str(&self.lane(&Lane::Counted)?);
             text.push_str(&on);
             text.push_str("}\n");
         } else {
-            for number in 0..4 {
+            for number in 0..width {
                 // In a row of their own, points behind the last lie in the padding of buffers.
                 let guarded = number > 0 && !self.in_row();
                 let _ = match guarded {
@@ -271,7 +270,7 @@ impl Writer<'_> {
             }
         }
         for &output in self.outputs {
-            let _ = writeln!(text, "out{output}[point >> 2u] = q{output};");
+            let _ = writeln!(text, "out{output}[point >> {}u] = q{output};", width.ilog2());
         }
         Ok(text)
     }
@@ -281,7 +280,11 @@ impl Writer<'_> {
         let mut text = self.point(lane)?;
         for (output, dtype, value) in self.results() {
             let value = stored(dtype, &value);
-            let _ = writeln!(text, "{}", lane.put(dtype, &format!("q{output}"), &value));
+            let _ = writeln!(
+                text,
+                "{}",
+                lane.put(dtype, &format!("q{output}"), self.shape.width, &value)
+            );
         }
         Ok(text)
     }
@@ -325,7 +328,7 @@ impl Writer<'_> {
                     _ => loaded(dtype, &format!("tile{n}[slot + {}]", lane.number()), None),
                 },
                 Load::Vector => {
-                    let word = lane.word(dtype, &format!("v{n}"));
+                    let word = lane.word(dtype, &format!("v{n}"), self.shape.width);
                     let shift = (dtype.size() < 4).then(|| lane.shift(dtype.size())).flatten();
                     loaded(dtype, &word, shift.as_deref())
                 }

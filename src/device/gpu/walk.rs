@@ -32,6 +32,8 @@ pub(super) struct Shape {
     pub tables: Vec<Vec<bool>>,
     /// What is known of four neighbouring points.
     pub four: Four,
+    /// Points of a row that are moved as one vector: four, or more of narrow elements.
+    pub width: usize,
     /// Whether neighbouring invocations share the points of a cell of a reduction.
     pub teams: bool,
 }
@@ -66,6 +68,9 @@ pub(super) enum Load {
     /// Through a tile in the workgroup's memory: its neighbours lie along the other axis of the tile.
     Turned,
 }
+
+/// Bytes that memory moves best.
+const VECTOR_BYTES: usize = 16;
 
 /// Edge of a tile.
 pub(super) const TILE: usize = 32;
@@ -153,7 +158,12 @@ fn joins(outer: &Dim, inner: &Dim) -> bool {
 /// What of a loop nest decides the kernel's text; `offsets` are those of the inputs. Stores only use
 /// what is known of four points, reductions only `teams`.
 pub(super) fn shape_of(program: &Program, dims: &[Dim], offsets: &[isize], stores: bool) -> Shape {
+    let four = match stores {
+        true => tiled(program, dims, four(dims, offsets)),
+        false => Four::Apart,
+    };
     Shape {
+        width: width(program, dims, offsets, &four),
         dims: dims
             .iter()
             .map(|dim| {
@@ -172,10 +182,7 @@ pub(super) fn shape_of(program: &Program, dims: &[Dim], offsets: &[isize], store
                 dim.steps.iter().map(table).collect()
             })
             .collect(),
-        four: match stores {
-            true => tiled(program, dims, four(dims, offsets)),
-            false => Four::Apart,
-        },
+        four,
         teams: !stores && side_by_side(dims),
     }
 }
@@ -211,6 +218,37 @@ fn four(dims: &[Dim], offsets: &[isize]) -> Four {
         }
     };
     Four::InRow(offsets.iter().enumerate().map(load).collect())
+}
+
+/// Points of a row that are moved as one vector: of narrow elements so many as are 16 bytes, where
+/// rows begin and end with whole vectors.
+fn width(program: &Program, dims: &[Dim], offsets: &[isize], four: &Four) -> usize {
+    let (Four::InRow(loads), Some((inner, outer))) = (four, dims.split_last()) else {
+        return 4;
+    };
+    let vectors = (0..loads.len()).filter(|&n| loads[n] == Load::Vector);
+    let stored = program.outputs.iter().filter_map(|output| match output {
+        Output::Store(value) => Some(program.insts[*value].dtype.size()),
+        Output::Reduce { .. } => None,
+    });
+    let largest = vectors
+        .clone()
+        .map(|n| program.inputs[n].size())
+        .chain(stored)
+        .max();
+    let width = largest.map_or(4, |size| (VECTOR_BYTES / size).max(4));
+    let whole = |k: &isize| k % width as isize == 0;
+    let begins = |n: usize| {
+        whole(&offsets[n])
+            && outer.iter().all(|dim| match &dim.steps[n] {
+                AxisStep::Step(k) => whole(k),
+                AxisStep::Table(table) => table.iter().all(whole),
+            })
+    };
+    match (outer.is_empty() || inner.extent.is_multiple_of(width)) && vectors.clone().all(begins) {
+        true => width,
+        false => 4,
+    }
 }
 
 /// How points are loaded where some inputs are turned; else `four` as it is.
@@ -324,6 +362,28 @@ mod tests {
         assert_eq!(found([2, 3, 8], 0, [30, 10, 1]), Four::InRow(vec![Each]));
         assert_eq!(found([2, 3, 8], 1, [3, 1, 0]), Four::InRow(vec![Once]));
         assert_eq!(found([2, 3, 5], 0, [20, 5, 1]), Four::Apart);
+    }
+
+    #[test]
+    fn narrow_points_are_moved_by_sixteen_bytes() {
+        let width = |dtype: DType, shape: [usize; 3], offset: isize, steps: [isize; 3]| {
+            let mut program = nothing();
+            program.inputs = vec![dtype];
+            program.insts.push(crate::plan::program::Inst {
+                action: Action::Load(0),
+                args: vec![],
+                dtype,
+            });
+            let dims = walk(&program, &[0], &shape, &[access(steps)]);
+            shape_of(&program, &dims, &[offset], true).width
+        };
+        assert_eq!(width(DType::U8, [2, 3, 7], 16, [21, 7, 1]), 16, "one row");
+        assert_eq!(width(DType::U8, [2, 3, 7], 8, [21, 7, 1]), 4);
+        assert_eq!(width(DType::U8, [2, 3, 32], 0, [480, 48, 1]), 16);
+        assert_eq!(width(DType::U8, [2, 3, 32], 0, [480, 40, 1]), 4, "rows apart");
+        assert_eq!(width(DType::I16, [2, 3, 24], 0, [480, 40, 1]), 8);
+        assert_eq!(width(DType::I16, [2, 3, 20], 0, [480, 40, 1]), 4, "short rows");
+        assert_eq!(width(DType::F32, [2, 3, 32], 0, [480, 40, 1]), 4);
     }
 
     #[test]
