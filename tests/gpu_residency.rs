@@ -250,9 +250,59 @@ fn a_device_lost_in_the_middle_loses_no_number() {
     }
 }
 
+/// Its units were told that all is well, so their tiles are made again.
+#[test]
+fn a_submission_that_fails_loses_no_number() {
+    for after in 0..12 {
+        let Some(reasons) = with_fault(Fault::Batch, after, 1 + after % 2) else {
+            return;
+        };
+        let told = reasons.iter().any(|r| r.contains("work was lost"));
+        assert!(told || after > 1, "after {after}: {reasons:?}");
+    }
+}
+
+/// Of a persisted array nobody reads a tile before its run ends.
+#[test]
+fn a_submission_that_fails_loses_no_persisted_tile() {
+    let (rows, columns) = (40, 2 << 10);
+    let data: Vec<f32> = (0..rows * columns).map(|i| (i % 4093) as f32).collect();
+    for fault in [Fault::Batch, Fault::Lost] {
+        for after in [0, 1, 2] {
+            let Some(session) = session_of(1 << 20, 1, after == 1) else {
+                return;
+            };
+            let (seen, handle) = (AtomicUsize::new(0), session.clone());
+            session.on_event(move |event| {
+                let ended = matches!(event, Event::TaskEnded { .. });
+                if ended && seen.fetch_add(1, Ordering::Relaxed) == after {
+                    handle.inject_fault(fault);
+                }
+            });
+            let x = FileLike::of("f", &[rows, columns], Some(&[1, columns]), &data);
+            let doubled = (&Array::from_source(x).unwrap() * 2).unwrap();
+            let kept = session.persist_uncopied(&doubled).unwrap();
+            // Where all was submitted before the fault, the next run meets it.
+            let report = session.last_report().unwrap();
+            let met = report.stages[0].fallback_reason.is_some();
+            assert!(met || fault == Fault::Batch, "{report:?}");
+            if met {
+                let got = session.compute::<f32>(&(&kept + 1).unwrap()).unwrap();
+                assert!(got.iter().zip(&data).all(|(g, v)| *g == v * 2.0 + 1.0));
+            }
+        }
+    }
+}
+
 #[test]
 fn other_failures_cost_a_task_and_no_number() {
-    for fault in [Fault::OutOfMemory, Fault::Submit, Fault::Hang, Fault::Shader] {
+    for fault in [
+        Fault::OutOfMemory,
+        Fault::Submit,
+        Fault::Hang,
+        Fault::Shader,
+        Fault::Batch,
+    ] {
         for after in [0, 3, 7] {
             let Some(_) = with_fault(fault, after, 2) else {
                 return;

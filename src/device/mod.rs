@@ -137,6 +137,13 @@ pub trait Keeper: Send + Sync {
     /// The verdict, once it is lost.
     fn alive(&self) -> Result<()>;
 
+    /// Gives the device all work that it has not been given yet: tasks whose results stay there may
+    /// be given to it together.
+    ///
+    /// # Errors
+    /// When that fails: then the device is lost.
+    fn flush(&self) -> Result<()>;
+
     /// Whether the results of a task may stay: its stores may then be [`OutMut::Keep`].
     fn holds(&self, task: &Task<'_>, residents: &[Option<Resident>]) -> bool;
 

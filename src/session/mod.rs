@@ -373,6 +373,7 @@ impl Session {
         inner.residents.set_next_use(position);
         let before = inner.store.counts();
         let left_before = inner.residents.left_bytes();
+        let submitted_before = inner.devices.gpu_submissions();
         let run = Run {
             plan: &plan,
             store: &inner.store,
@@ -408,6 +409,7 @@ impl Session {
             rss_peak: None,
             gpu_peak: inner.devices.gpu_peak(),
             gpu_evicted_bytes: inner.residents.left_bytes() - left_before,
+            gpu_submissions: inner.devices.gpu_submissions() - submitted_before,
             spilled_bytes: after.spilled - before.spilled,
             loaded_bytes: after.loaded - before.loaded,
         };

@@ -154,6 +154,12 @@ impl Devices {
             .map_or(0, |g| g.peak_bytes())
     }
 
+    /// Submissions to the GPU so far.
+    pub fn gpu_submissions(&self) -> u64 {
+        let gpu = self.gpu.get().and_then(Option::as_ref);
+        gpu.map_or(0, |gpu| gpu.submissions())
+    }
+
     /// Makes the chosen GPU fail, to test what follows.
     pub fn inject(&self, fault: crate::device::gpu::Fault) {
         if let Some(Some(gpu)) = self.gpu.get() {

@@ -26,11 +26,11 @@ impl Run<'_> {
             other => return other,
         };
         let reason = format!("{error}; what lay there was computed again");
-        self.make_again(stage.id)?;
         // Tiles that this stage left there are gone as well.
         if self.counters.kept_bytes.swap(0, Ordering::Relaxed) > 0 {
             progress = Progress::new(stage, false);
         }
+        self.make_again(stage.id)?;
         self.note_fallback(stage, &reason);
         self.stage(stage, &self.on_cpu(&reason), &progress)
     }

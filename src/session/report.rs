@@ -55,6 +55,8 @@ pub struct Report {
     pub gpu_peak: u64,
     /// Bytes of tiles that left device memory for the host to make room.
     pub gpu_evicted_bytes: u64,
+    /// How often the GPU was given work: tasks whose results stay there may go together.
+    pub gpu_submissions: u64,
     /// Bytes written to spill files.
     pub spilled_bytes: u64,
     /// Bytes read back from them.
@@ -107,6 +109,7 @@ impl Report {
                 "spilled": self.spilled_bytes,
                 "loaded": self.loaded_bytes,
             },
+            "gpu_submissions": self.gpu_submissions,
             "stages": stages,
         })
     }

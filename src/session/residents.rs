@@ -187,9 +187,14 @@ impl Residents {
     pub fn download(&self, tile: &Resident, out: &mut [u8]) -> Result<()> {
         let outcome = tile.download(out);
         if matches!(outcome, Err(Error::Device(_))) {
-            self.lost.store(true, Ordering::Relaxed);
+            self.note_lost();
         }
         outcome
+    }
+
+    /// Notes that the device was lost, with all tiles that were there.
+    pub fn note_lost(&self) {
+        self.lost.store(true, Ordering::Relaxed);
     }
 
     /// Whether tiles were lost.

@@ -10,7 +10,7 @@ use super::report::StageReport;
 use super::residents::Residents;
 use super::shared_sources::SharedSources;
 use super::{blocks, closure, fetch, fold, output};
-use crate::device::{Device, OutMut, Resident};
+use crate::device::{Device, Keeper, OutMut, Resident};
 use crate::geometry::Region;
 use crate::plan::{ArrayId, Destination, Plan, Stage, StageKind, Variant};
 use crate::store::{Buffer, Canvas, Patch, TileKey, TileStore};
@@ -188,6 +188,12 @@ impl Run<'_> {
             });
             Ok(())
         })?;
+        if let Some(Err(error)) = placement.device.keeper().map(Keeper::flush)
+            && self.counters.kept_bytes.load(Ordering::Relaxed) > 0
+        {
+            self.residents.note_lost();
+            return Err(error);
+        }
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
         let reason = &self.counters.fallback_reason;
         Ok(StageReport {

@@ -5,6 +5,7 @@
 //! A device that is lost stays lost: every later call answers with the first verdict.
 
 use super::adapter::AdapterInfo;
+use super::outbox::Outbox;
 use crate::{Error, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,13 +14,18 @@ use wgpu::{ErrorFilter, Features, PollType};
 /// A task that runs longer than this is taken for a hung device.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long an answer that is there may take from one thread to another.
+const SOON: Duration = Duration::from_micros(50);
+
 /// A failure made on purpose, for tests of what a caller does about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// The next allocation fails; later ones do not.
     OutOfMemory,
-    /// The next submission fails; later ones do not.
+    /// The next unit of work fails when it is submitted; later ones do not.
     Submit,
+    /// The next submission fails after its units were told that all is well: the device is given up.
+    Batch,
     /// The next kernel is refused by the driver, and stays refused.
     Shader,
     /// The next wait gets no answer in time: the device is given up.
@@ -33,6 +39,7 @@ pub enum Fault {
 pub(super) enum Step {
     Allocate,
     Submit,
+    Batch,
     Compile,
     Wait,
 }
@@ -42,6 +49,7 @@ pub(super) struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub features: Features,
+    pub outbox: Outbox,
     lost: Arc<Mutex<Option<String>>>,
     fault: Mutex<Option<Fault>>,
 }
@@ -87,6 +95,7 @@ impl Context {
             device,
             queue,
             features,
+            outbox: Outbox::default(),
             lost,
             fault: Mutex::new(None),
         })
@@ -124,6 +133,7 @@ impl Context {
         let hit = match step {
             Step::Allocate => *fault == Some(Fault::OutOfMemory),
             Step::Submit => *fault == Some(Fault::Submit),
+            Step::Batch => *fault == Some(Fault::Batch),
             Step::Compile => *fault == Some(Fault::Shader),
             Step::Wait => *fault == Some(Fault::Hang),
         };
@@ -160,24 +170,28 @@ impl Context {
 
     /// Waits until a submission has ended.
     pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        self.answered()?;
+        self.poll_until(Some(submission))
+    }
+
+    /// The end of a wait without any: the device has answered already.
+    pub fn answered(&self) -> Result<()> {
         if let Err(error) = self.checkpoint(Step::Wait) {
             self.give_up(format!("gave no answer in time: {error}"));
-            return self.alive();
-        }
-        let polled = self.device.poll(PollType::Wait {
-            submission_index: Some(submission),
-            timeout: Some(TIMEOUT),
-        });
-        if let Err(error) = polled {
-            self.give_up(format!("gave no answer within {} s: {error}", TIMEOUT.as_secs()));
         }
         self.alive()
     }
 
-    /// Waits until all that was submitted has ended.
+    /// Waits until all work has ended, what was not submitted yet too.
     pub fn wait_for_all(&self) -> Result<()> {
+        self.flush()?;
+        self.poll_until(None)
+    }
+
+    /// Waits for a submission, or for all of them.
+    fn poll_until(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let polled = self.device.poll(PollType::Wait {
-            submission_index: None,
+            submission_index,
             timeout: Some(TIMEOUT),
         });
         if let Err(error) = polled {
@@ -186,7 +200,7 @@ impl Context {
         self.alive()
     }
 
-    /// Maps part of a buffer that the GPU is done with.
+    /// Maps part of a buffer that no work uses that has not been submitted.
     pub fn map(&self, buffer: &wgpu::Buffer, mode: wgpu::MapMode, bytes: u64) -> Result<()> {
         let (send, receive) = std::sync::mpsc::channel();
         self.guard("mapping a buffer", || {
@@ -194,8 +208,9 @@ impl Context {
                 let _ = send.send(result); // the receiver waits below, or the device is lost
             });
         })?;
-        for _ in 0..2 {
-            if let Ok(result) = receive.try_recv() {
+        for turn in 0..2 {
+            // The poll of another thread may have taken the answer and be about to give it.
+            if let Ok(result) = receive.recv_timeout(turn * SOON) {
                 return result.map_err(|error| self.error("mapping a buffer", error));
             }
             if let Err(error) = self.device.poll(PollType::Poll) {

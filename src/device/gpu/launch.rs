@@ -1,9 +1,9 @@
-//! A unit of work for the device: buffers out of one reservation, dispatches, one submission.
+//! A unit of work for the device: buffers out of one reservation, dispatches, one command buffer.
 //!
 //! Everything that a unit holds is told first ([`Need`]) and reserved in one step; then data is
-//! uploaded, dispatches are recorded in the order in which they run, and the unit is submitted.
-//! Who wants results on the host waits for them; what stays on the device needs no waiting, since
-//! later units run after this one.
+//! uploaded and dispatches are recorded in the order in which they run. Who wants results on the host
+//! submits the unit and waits for them; one whose results stay on the device is gathered with others,
+//! since later units run after this one.
 
 use super::Gpu;
 use super::context::{Context, Step};
@@ -162,6 +162,8 @@ pub(super) struct Launch<'g> {
     /// Copies to record: from this offset of the staging buffer, to that buffer, so many bytes.
     copies: Vec<(u64, wgpu::Buffer, u64)>,
     dispatches: Vec<Dispatch>,
+    /// Bytes that copies and kernels touch.
+    touched: u64,
 }
 
 impl<'g> Launch<'g> {
@@ -185,6 +187,7 @@ impl<'g> Launch<'g> {
             staged: 0,
             copies: Vec::new(),
             dispatches: Vec::new(),
+            touched: 0,
         })
     }
 
@@ -228,6 +231,7 @@ impl<'g> Launch<'g> {
         fill(self.context(), staging, self.staged, data)?;
         let bytes = padded(data.len());
         self.copies.push((self.staged, device.clone(), bytes));
+        self.touched += bytes;
         self.staged += bytes;
         Ok(true)
     }
@@ -331,6 +335,7 @@ impl<'g> Launch<'g> {
                 entries: &entries,
             })
         })?;
+        self.touched += bindings.iter().map(|span| span.bytes).sum::<u64>();
         self.dispatches.push(Dispatch {
             pipeline: pipeline.clone(),
             group,
@@ -339,7 +344,8 @@ impl<'g> Launch<'g> {
         Ok(())
     }
 
-    /// Submits; results that go to the host are waited for and copied, those that stay become tiles.
+    /// Hands the unit on; results that go to the host are waited for and copied, those that stay become
+    /// tiles.
     ///
     /// # Errors
     /// [`Error::Device`]; then no result is written whole.
@@ -357,7 +363,7 @@ impl<'g> Launch<'g> {
         if let Some(buffer) = &self.staging {
             buffer.unmap();
         }
-        let last = context.guard("submitting work", || {
+        let commands = context.guard("recording work", || {
             let mut encoder = context.device.create_command_encoder(&Default::default());
             if let Some(buffer) = &self.staging {
                 for (from, device, bytes) in &self.copies {
@@ -381,10 +387,14 @@ impl<'g> Launch<'g> {
                     at += bytes;
                 }
             }
-            context.queue.submit([encoder.finish()])
+            encoder.finish()
         })?;
+        let ticket = match wanted.is_empty() {
+            true => context.gather(commands, self.touched)?,
+            false => context.submit(commands)?,
+        };
         if !wanted.is_empty() {
-            context.wait(last.clone())?;
+            context.wait_until(ticket)?;
             self.bring(download.as_ref(), &mut results)?;
         }
         for (span, out) in results {
@@ -393,7 +403,7 @@ impl<'g> Launch<'g> {
                 *tile = Some(Resident::new(span.buffer, span.len, self.gpu.home.clone()));
             }
         }
-        self.held.finish(Some(last));
+        self.held.finish(ticket);
         Ok(())
     }
 

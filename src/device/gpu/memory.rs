@@ -7,8 +7,9 @@
 //! room is needed. Host memory through which data is staged has a budget of its own.
 
 use super::context::{Context, Step, lock};
+use super::outbox::Ticket;
 use crate::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,12 @@ pub(super) struct Bytes {
 /// Lets tiles of so many bytes leave the device; whether any did.
 pub(super) type Evictor = Arc<dyn Fn(u64) -> bool + Send + Sync>;
 
+/// So many buffers of one size that the host maps are made before it waits for the device to be done
+/// with the first of them,
+const RING: usize = 64;
+/// as far as they are this part of the budget together.
+const RING_SHARE: u64 = 16;
+
 /// How often a run that waits looks whether tiles may leave now.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -64,13 +71,14 @@ struct Ledger {
     /// Bytes of buffers that wait for reuse.
     idle: Bytes,
     peak: Bytes,
-    pool: HashMap<(Role, u64), Vec<Idle>>,
+    /// Those that were used last are last.
+    pool: HashMap<(Role, u64), VecDeque<Idle>>,
 }
 
 /// A buffer for reuse, and the last submission that may use it.
 struct Idle {
     buffer: wgpu::Buffer,
-    last: Option<wgpu::SubmissionIndex>,
+    last: Option<Ticket>,
 }
 
 /// The size class of a buffer: the next of 4, 5, 6, 7, 8 times a power of two, 256 B at least.
@@ -88,7 +96,7 @@ pub(super) struct Reservation<'a> {
     held: Vec<(Role, wgpu::Buffer)>,
     /// Whether the buffers may be reused: not after a failure, when the GPU may still use them.
     reusable: bool,
-    last: Option<wgpu::SubmissionIndex>,
+    last: Option<Ticket>,
 }
 
 impl Memory {
@@ -134,6 +142,15 @@ impl Memory {
     /// Whether a role's bytes are host memory for staging.
     fn stages(&self, role: Role) -> bool {
         !self.direct && matches!(role, Role::Upload | Role::Download)
+    }
+
+    /// Whether the host maps buffers of a role before work uses them, or what it copies there.
+    fn maps(&self, role: Role) -> bool {
+        match role {
+            Role::Upload | Role::Download => true,
+            Role::Input => self.direct,
+            Role::Output => false,
+        }
     }
 
     /// What a buffer of a role takes.
@@ -223,7 +240,11 @@ impl Memory {
         ledger.tiles -= size;
         ledger.idle.device += size;
         let idle = Idle { buffer, last: None };
-        ledger.pool.entry((Role::Output, size)).or_default().push(idle);
+        ledger
+            .pool
+            .entry((Role::Output, size))
+            .or_default()
+            .push_back(idle);
         self.trim(&mut ledger);
         drop(ledger);
         self.freed.notify_all();
@@ -249,7 +270,7 @@ impl Memory {
                 else {
                     break;
                 };
-                buffers.pop();
+                buffers.pop_front();
                 self.dropped.store(true, Ordering::Relaxed);
                 match staging {
                     false => ledger.idle.device -= size,
@@ -293,9 +314,23 @@ impl Reservation<'_> {
             return Err(context.error("allocating a buffer", "more was asked for than reserved"));
         }
         *left -= size;
+        let mapped = self.memory.maps(role);
+        let ready = |idle: &Idle| idle.last.is_none_or(|last| context.has_ended(last));
         let idle = {
             let mut ledger = lock(&self.memory.ledger);
-            let found = ledger.pool.get_mut(&(role, size)).and_then(Vec::pop);
+            let share = match staging {
+                true => self.memory.budget.staging / RING_SHARE,
+                false => self.memory.budget.device / RING_SHARE,
+            };
+            let found = ledger.pool.get_mut(&(role, size)).and_then(|buffers| {
+                let more = buffers.len() < RING && buffers.len() as u64 * size < share;
+                match mapped {
+                    // The one whose use is longest ago.
+                    true if buffers.front().is_some_and(ready) || !more => buffers.pop_front(),
+                    true => None,
+                    false => buffers.pop_back(),
+                }
+            });
             let freed = if found.is_some() { size } else { 0 };
             match staging {
                 true => ledger.idle.staging -= freed,
@@ -307,8 +342,8 @@ impl Reservation<'_> {
         let buffer = match idle {
             Some(Idle { buffer, last }) => {
                 // What the host is going to map must be done with.
-                if let (Role::Upload | Role::Download, Some(last)) = (role, last) {
-                    context.wait(last)?;
+                if let (true, Some(last)) = (mapped, last) {
+                    context.wait_until(last)?;
                 }
                 buffer
             }
@@ -345,9 +380,9 @@ impl Reservation<'_> {
     }
 
     /// Ends a run that went well: its buffers may be reused after `last`.
-    pub fn finish(mut self, last: Option<wgpu::SubmissionIndex>) {
+    pub fn finish(mut self, last: Ticket) {
         self.reusable = true;
-        self.last = last;
+        self.last = Some(last);
     }
 }
 
@@ -364,12 +399,12 @@ impl Drop for Reservation<'_> {
                     true => ledger.idle.staging += size,
                     false => ledger.idle.device += size,
                 }
-                let last = self.last.clone();
+                let last = self.last;
                 ledger
                     .pool
                     .entry((role, size))
                     .or_default()
-                    .push(Idle { buffer, last });
+                    .push_back(Idle { buffer, last });
             }
             self.memory.trim(&mut ledger);
         }

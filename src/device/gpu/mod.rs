@@ -21,6 +21,7 @@ mod launch;
 mod library;
 mod memory;
 mod merge;
+mod outbox;
 mod piece;
 mod pipeline;
 mod probe;
@@ -40,6 +41,7 @@ use self::expression::{Abilities, Expression};
 use self::feed::Scheme;
 use self::job::{Bundle, bundles};
 use self::kernel::Style;
+use self::outbox::Courier;
 use self::piece::Limits;
 use self::pipeline::Pipelines;
 use self::resident::Home;
@@ -69,6 +71,7 @@ const BINDING_BYTES: u64 = 1 << 30;
 /// An opened adapter.
 pub struct Gpu {
     home: Arc<Home>,
+    _courier: Courier,
     pipelines: Pipelines,
     abilities: Abilities,
     verdicts: Vec<Verdict>,
@@ -129,7 +132,9 @@ impl Gpu {
         let limits = context.device.limits();
         let style = Style::new(context.info.software, &limits);
         let pipelines = Pipelines::new(&context, style);
+        let home = Arc::new(Home::new(context, options.budget, options.staging, direct));
         let mut gpu = Gpu {
+            _courier: Courier::new(&home)?,
             pipelines,
             abilities,
             style,
@@ -138,7 +143,7 @@ impl Gpu {
                 .binding_bytes
                 .min(limits.max_storage_buffer_binding_size)
                 .min(limits.max_buffer_size),
-            home: Arc::new(Home::new(context, options.budget, options.staging, direct)),
+            home,
             verdicts: Vec::new(),
             denials: Denials::default(),
             tilings: Tilings::default(),
@@ -207,6 +212,11 @@ impl Gpu {
             binding: self.binding_bytes,
             staging: if memory.direct { u64::MAX } else { budget.staging },
         }
+    }
+
+    /// How many submissions of work were made.
+    pub fn submissions(&self) -> u64 {
+        self.home.context.outbox.submissions()
     }
 
     /// How many kernels were compiled.
@@ -394,6 +404,10 @@ impl Device for Gpu {
 impl Keeper for Gpu {
     fn alive(&self) -> Result<()> {
         self.home.context.alive()
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.home.context.flush()
     }
 
     fn holds(&self, task: &Task<'_>, residents: &[Option<Tile>]) -> bool {

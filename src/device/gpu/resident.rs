@@ -1,7 +1,7 @@
 //! Tiles that stay in the device's memory between tasks.
 //!
-//! A tile keeps its buffer and its bytes of the budget until its last handle goes. Work that was
-//! submitted runs in order, so a tile may be read by later tasks, and its buffer reused, without
+//! A tile keeps its buffer and its bytes of the budget until its last handle goes. Work runs
+//! in the order in which it was handed on, so a tile may be read by later tasks, and its buffer reused, without
 //! waiting for the task that wrote it. It comes back to the host through one small window that is
 //! always held, so that tiles can leave a device that is full.
 
@@ -115,12 +115,13 @@ impl Resident {
         for (number, piece) in out.chunks_mut(home.window_bytes as usize).enumerate() {
             let from = number as u64 * home.window_bytes;
             let bytes = padded(piece.len());
-            let submission = context.guard("reading a tile", || {
+            let commands = context.guard("reading a tile", || {
                 let mut encoder = context.device.create_command_encoder(&Default::default());
                 encoder.copy_buffer_to_buffer(buffer, from, through, 0, bytes);
-                context.queue.submit([encoder.finish()])
+                encoder.finish()
             })?;
-            context.wait(submission)?;
+            let ticket = context.submit(commands)?;
+            context.wait_until(ticket)?;
             context.map(through, MapMode::Read, bytes)?;
             let view = context
                 .guard("reading a tile", || through.get_mapped_range(0..bytes))?

@@ -308,6 +308,7 @@ impl Bench<'_> {
             took: Sample::median(&samples),
             rounds: samples.len(),
             tasks: report.stages.iter().map(|s| s.tasks).sum(),
+            submissions: report.gpu_submissions,
             on_device: on_device(&report),
             bound: bound.filter(|_| judged).map(|bound| (bound.name, least)),
             on_cpu,

@@ -96,6 +96,8 @@ pub struct Figures {
     pub rounds: usize,
     /// Tasks of one of them.
     pub tasks: u64,
+    /// Submissions of one of them.
+    pub submissions: u64,
     /// The share of the bytes read and written that lay on the device.
     pub on_device: Option<f64>,
     /// What it is judged by, and the least seconds that this allows.
@@ -144,6 +146,7 @@ impl FamilyRow {
                     "device": if f.on_cpu.is_none() { "gpu" } else { "cpu" },
                     "cpu_reason": f.on_cpu,
                     "tasks": f.tasks,
+                    "submissions": f.submissions,
                     "on_device": f.on_device.map(rounded),
                     "unit": unit,
                     "read": read,
