@@ -275,6 +275,67 @@ fn reductions_alone_are_shared_and_merged() {
     }
 }
 
+/// Adapters that hand values on within subgroups, and that do not, kernels cut as for hardware.
+fn with_and_without_subgroups(pairs: bool) -> Option<[Gpu; 2]> {
+    let open = |subgroups| {
+        gpu::open(Options {
+            hardware: true,
+            subgroups,
+            pairs,
+            ..Options::default()
+        })
+    };
+    Some([open(true)?, open(false)?])
+}
+
+#[test]
+fn subgroups_change_no_bit() {
+    for pairs in [false, true] {
+        let Some([with, without]) = with_and_without_subgroups(pairs) else {
+            return;
+        };
+        if with.info().subgroups {
+            let fact = with.verdicts().iter().find(|v| v.fact == "subgroups").unwrap();
+            assert!(fact.ok, "{}", fact.detail);
+        }
+        alone(&with, DType::F32);
+        // Teams of one to all invocations of a workgroup, and merges of many parts.
+        let (group, labels) = (AxisRole::Group { groups: 3 }, [1, 0, 7, 2, 1, 0, 0]);
+        let cases: [(&[usize], &[AxisRole]); 7] = [
+            (&[70001], &[REDUCE]),
+            (&[3, 5], &[KEEP, REDUCE]),
+            (&[40, 9], &[KEEP, REDUCE]),
+            (&[9, 40], &[KEEP, REDUCE]),
+            (&[5, 1030], &[KEEP, REDUCE]),
+            (&[2, 100_000], &[KEEP, REDUCE]),
+            (&[7, 300], &[group, REDUCE]),
+        ];
+        for (shape, roles) in cases {
+            for dtype in [DType::F32, DType::F64, DType::I32] {
+                let program = program(&with, dtype, roles, shape);
+                let data = values(dtype, shape.iter().product(), 1);
+                let task = Task {
+                    program: &program,
+                    shape,
+                    origin: &vec![0; shape.len()],
+                    buffers: &[&data],
+                    bindings: &[Binding {
+                        buffer: 0,
+                        access: dense(shape),
+                    }],
+                    labels: roles.contains(&group).then_some(&labels[..]),
+                };
+                let found = [&with, &without].map(|gpu| reference::run(gpu, &task).unwrap());
+                for number in 0..program.outputs.len() {
+                    let [one, other] =
+                        [&found[0], &found[1]].map(|f| reference::elements(&task, number, &f[number]));
+                    assert_eq!(one, other, "{dtype} {shape:?}: {:?}", program.outputs[number]);
+                }
+            }
+        }
+    }
+}
+
 /// Blocks that join a state on the device one after the other give what they give on the host:
 /// neighbours, and blocks whose indices lie too far apart for one count.
 #[test]

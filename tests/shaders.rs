@@ -102,6 +102,21 @@ fn no_builtin_that_differs_between_drivers_is_called() {
 }
 
 #[test]
+fn the_kernel_of_subgroups_is_valid() {
+    let text = include_str!("../shaders/subgroups.wgsl").replace("{{WORKGROUP}}", "256");
+    let module =
+        naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP);
+    let operations = naga::valid::SubgroupOperationSet::all();
+    let validator = validator
+        .subgroup_operations(operations)
+        .subgroup_stages(naga::valid::ShaderStages::COMPUTE);
+    validator
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+}
+
+#[test]
 fn the_kernels_of_limits_are_valid() {
     let kernels = [
         include_str!("../shaders/limits/copy.wgsl"),

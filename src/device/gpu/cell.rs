@@ -47,6 +47,19 @@ impl Field {
         }
     }
 
+    /// What the invocation `half` places on has of a value, a field of this kind.
+    fn handed(&self, value: &str) -> String {
+        let bits = self.bits(value);
+        let handed = match self.wide() {
+            true => format!(
+                "(u64(subgroupShuffleDown(u32({bits}), half)) | \
+                 (u64(subgroupShuffleDown(u32({bits} >> 32u), half)) << 32u))"
+            ),
+            false => format!("subgroupShuffleDown({bits}, half)"),
+        };
+        self.of_bits(&handed)
+    }
+
     /// The field of those bits.
     fn of_bits(&self, bits: &str) -> String {
         match self.of {
@@ -277,21 +290,41 @@ impl Cell {
 
     /// Statements by which the `team` (a power of two) neighbouring invocations of a workgroup bring
     /// their cells together: in a fixed tree, so that the bits are the same on every run. The first of
-    /// the team has the result; every invocation of the workgroup must come here.
-    pub fn tree(&self, cell: &str) -> String {
+    /// the team has the result; every invocation of the workgroup must come here. Of subgroups of at
+    /// least `subgroup` the last steps hand values over without the workgroup's memory, in the same tree.
+    pub fn tree(&self, cell: &str, subgroup: u32) -> String {
         let slot = |index: &'static str| {
             move |plane: usize, wide: bool| match wide {
                 true => format!("shared_wide{plane}[{index}]"),
                 false => format!("shared{plane}[{index}]"),
             }
         };
-        let mut text = self.store(cell, &slot("lane"));
-        text.push_str("for (var half = team >> 1u; half > 0u; half = half >> 1u) {\nworkgroupBarrier();\n");
-        text.push_str("if ((lane & (team - 1u)) < half) {\n");
+        let mut text = String::new();
+        if subgroup > 1 {
+            let _ = writeln!(text, "if (team > {subgroup}u) {{");
+        }
+        text.push_str(&self.store(cell, &slot("lane")));
+        let _ = writeln!(
+            text,
+            "for (var half = team >> 1u; half > {}u; half = half >> 1u) {{\nworkgroupBarrier();\n\
+             if ((lane & (team - 1u)) < half) {{",
+            subgroup / 2
+        );
         text.push_str(&self.load("more", "let", &slot("lane + half")));
         text.push_str(&self.merge(cell, "more"));
         text.push_str(&self.store(cell, &slot("lane")));
         text.push_str("}\n}\nworkgroupBarrier();\n");
+        if subgroup > 1 {
+            let _ = writeln!(
+                text,
+                "}}\nfor (var half = min(team, {subgroup}u) >> 1u; half > 0u; half = half >> 1u) {{"
+            );
+            let own = |field: &Field| field.handed(&format!("{cell}_{}", field.name));
+            text.push_str(&self.declare("next", "let", own));
+            text.push_str("if ((lane & (team - 1u)) < half) {\n");
+            text.push_str(&self.merge(cell, "next"));
+            text.push_str("}\n}\n");
+        }
         text
     }
 }

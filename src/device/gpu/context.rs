@@ -49,6 +49,8 @@ pub(super) struct Context {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub features: Features,
+    /// Invocations of the smallest subgroups; 1 where there are none.
+    pub subgroup: u32,
     pub outbox: Outbox,
     lost: Arc<Mutex<Option<String>>>,
     fault: Mutex<Option<Fault>>,
@@ -68,11 +70,16 @@ impl Context {
 
     /// The same with more features, those of them that the adapter has.
     pub fn open_with(info: AdapterInfo, adapter: &wgpu::Adapter, more: Features) -> Result<Context> {
-        let mut wanted = more | Features::SHADER_F64 | Features::SHADER_INT64 | Features::PIPELINE_CACHE;
+        let known = Features::SHADER_F64 | Features::SHADER_INT64 | Features::SUBGROUP;
+        let mut wanted = more | known | Features::PIPELINE_CACHE;
         if info.shared_memory {
             wanted |= Features::MAPPABLE_PRIMARY_BUFFERS;
         }
         let features = adapter.features() & wanted;
+        let subgroup = match features.contains(Features::SUBGROUP) {
+            true => adapter.get_info().subgroup_min_size,
+            false => 1,
+        };
         let opened = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("tilewise"),
             required_features: features,
@@ -95,6 +102,7 @@ impl Context {
             device,
             queue,
             features,
+            subgroup,
             outbox: Outbox::default(),
             lost,
             fault: Mutex::new(None),

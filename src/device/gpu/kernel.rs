@@ -24,6 +24,9 @@ pub(super) struct Style {
     /// Whether neighbouring invocations should read neighbouring elements, even where there are cells
     /// enough for all of them.
     pub coalesce: bool,
+    /// So many neighbouring invocations, a power of two, hand each other values without the memory of
+    /// their workgroup; 1 where they do not.
+    pub subgroup: u32,
 }
 
 impl Style {
@@ -35,6 +38,7 @@ impl Style {
         ahead: 4,
         parallel: 1 << 18,
         coalesce: true,
+        subgroup: 1,
     };
     /// For a driver that runs on the CPU, where an invocation costs more than a point.
     pub const SOFTWARE: Style = Style {
@@ -43,6 +47,7 @@ impl Style {
         ahead: 4,
         parallel: 1 << 11,
         coalesce: false,
+        subgroup: 1,
     };
 
     /// For one invocation that does all of a reduction.

@@ -6,7 +6,7 @@
 //! parts have a workgroup each, which meets in a tree; many cells have an invocation each.
 
 use super::cell::Cell;
-use super::kernel::{Declarations, indent};
+use super::kernel::{Declarations, Style, indent};
 use super::launch::{Launch, Need, Span};
 use crate::Result;
 use std::fmt::Write;
@@ -77,8 +77,9 @@ impl Launch<'_> {
 
     /// Merges parts into cells.
     pub fn merge_into(&mut self, cell: &Cell, parts: &Planes, merge: Merge, into: &Planes) -> Result<()> {
-        let workgroup = self.style().workgroup;
-        let kernel = merge_kernel(cell, workgroup, merge.teams());
+        let style = self.style();
+        let workgroup = style.workgroup;
+        let kernel = merge_kernel(cell, style, merge.teams());
         let compiled = self.compiled(&kernel.wgsl)?;
         let parameters = self.words(&merge.parameters(workgroup))?;
         let bindings: Vec<&Span> = std::iter::once(&parameters)
@@ -124,7 +125,8 @@ impl Merge {
 }
 
 /// Writes the kernel that merges cells.
-pub(super) fn merge_kernel(cell: &Cell, workgroup: u32, teams: bool) -> MergeKernel {
+pub(super) fn merge_kernel(cell: &Cell, style: Style, teams: bool) -> MergeKernel {
+    let workgroup = style.workgroup;
     let mut declare = Declarations::new();
     let both = |declare: &mut Declarations, words: &str, wide: &str, written: bool| {
         let mut push = |name: &str, of: &str| match written {
@@ -168,7 +170,7 @@ pub(super) fn merge_kernel(cell: &Cell, workgroup: u32, teams: bool) -> MergeKer
     text.push_str("}\n");
     if teams {
         text.push_str("{\n");
-        text.push_str(&cell.tree("sum"));
+        text.push_str(&cell.tree("sum", style.subgroup));
         text.push_str("}\n");
     }
     text.push_str("if (live && member == 0u) {\n");

@@ -98,6 +98,10 @@ pub struct Options {
     pub pairs: bool,
     /// Bytes of the largest binding; 1 GiB or what the adapter allows, if less.
     pub binding_bytes: u64,
+    /// Whether kernels are cut as for graphics processors though the adapter is the CPU: for tests.
+    pub hardware: bool,
+    /// Whether invocations of a subgroup hand each other values where the adapter can do that.
+    pub subgroups: bool,
     /// Whether data is staged though the adapter shares the host's memory.
     pub staged: bool,
 }
@@ -110,6 +114,8 @@ impl Default for Options {
             staging: 1 << 30,
             pairs: false,
             binding_bytes: BINDING_BYTES,
+            hardware: false,
+            subgroups: true,
             staged: false,
         }
     }
@@ -130,7 +136,8 @@ impl Gpu {
         };
         let context = Context::open(info, &adapter)?;
         let limits = context.device.limits();
-        let style = Style::new(context.info.software, &limits);
+        let software = context.info.software && !options.hardware;
+        let style = Style::new(software, &limits);
         let pipelines = Pipelines::new(&context, style);
         let home = Arc::new(Home::new(context, options.budget, options.staging, direct));
         let mut gpu = Gpu {
@@ -154,6 +161,10 @@ impl Gpu {
         gpu.home.context.alive()?;
         gpu.denials = Denials::new(&gpu.verdicts);
         gpu.abilities = gpu.denials.limit(gpu.abilities);
+        if options.subgroups && !software && selftest::has_subgroups(&gpu.verdicts) {
+            gpu.style.subgroup = gpu.home.context.subgroup.min(style.workgroup);
+            gpu.pipelines.style = gpu.style;
+        }
         Ok(gpu)
     }
 
@@ -345,7 +356,7 @@ pub fn merge_wgsl(program: &Program, wide: bool) -> std::result::Result<Vec<Stri
         reduces: true,
     };
     let cells = job::kinds(program, &all, &schemes);
-    let merge = |cell| [true, false].map(|teams| merge::merge_kernel(cell, Style::HARDWARE.workgroup, teams));
+    let merge = |cell| [true, false].map(|teams| merge::merge_kernel(cell, Style::HARDWARE, teams));
     Ok(cells.iter().flat_map(merge).map(|kernel| kernel.wgsl).collect())
 }
 

@@ -49,7 +49,8 @@ pub(super) struct Pipelines {
     texts: Mutex<HashMap<String, Slot<Compiled>>>,
     disk: Option<wgpu::PipelineCache>,
     unsaved: Mutex<usize>,
-    style: Style,
+    /// How kernels are cut that are written from now on.
+    pub style: Style,
 }
 
 impl Pipelines {

@@ -139,7 +139,7 @@ pub(super) fn reduce_kernel(
     for ((&output, cell), feed) in outputs.iter().zip(&cells).zip(&writer.feeds) {
         if shape.teams {
             body.push_str("    {\n");
-            indent(&mut body, &cell.tree(&feed.cell), 2);
+            indent(&mut body, &cell.tree(&feed.cell, style.subgroup), 2);
             body.push_str("    }\n");
         }
         writes += &cell.store(&feed.cell, &|plane, wide| match wide {

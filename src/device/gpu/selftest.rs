@@ -8,6 +8,8 @@ use super::Gpu;
 use super::cache;
 use super::expression::Abilities;
 use super::kernel::Style;
+use super::launch::{Launch, Need};
+use super::template::fill;
 use crate::device::{Binding, OutMut, Task};
 use crate::geometry::{Access, AxisStep};
 use crate::plan::program::{Action, AxisRole, Inst, Output, Program};
@@ -32,6 +34,17 @@ const BASICS: [&str; 3] = ["nan", "exact sums", "loops"];
 
 /// Ops that are checked for 64-bit dtypes; the last for integers only.
 const WIDE_OPS: [&str; 6] = ["add", "subtract", "multiply", "less", "maximum", "floor_divide"];
+
+/// The fact that neighbours of a subgroup are neighbours of the workgroup and hand on what they should.
+const SUBGROUPS: &str = "subgroups";
+
+/// Workgroups whose subgroups are looked at.
+const SUBGROUP_GROUPS: usize = 64;
+
+/// Whether values may be handed on within subgroups.
+pub(super) fn has_subgroups(verdicts: &[Verdict]) -> bool {
+    verdicts.iter().any(|v| v.fact == SUBGROUPS && v.ok)
+}
 
 /// What failed facts forbid.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +112,9 @@ impl Gpu {
             verdict("exact sums", self.sum_facts()),
             verdict("loops", self.loop_facts()),
         ];
+        if self.home.context.subgroup > 1 {
+            verdicts.push(verdict(SUBGROUPS, self.subgroup_facts()));
+        }
         self.function_facts(&mut verdicts);
         let mut wide = Vec::new();
         if self.abilities.i64 {
@@ -121,7 +137,7 @@ impl Gpu {
     pub(super) fn known_verdicts(&self) -> Vec<Verdict> {
         let mode = if self.abilities.f64 { "f64" } else { "pairs" };
         let name = format!(
-            "verdicts-{mode}-{:016x}.txt",
+            "facts-{mode}-{:016x}.txt",
             cache::adapter_key(&self.home.context.info)
         );
         let known = cache::read(&name).and_then(|data| parse(&String::from_utf8(data).ok()?));
@@ -133,6 +149,46 @@ impl Gpu {
             }
             verdicts
         })
+    }
+
+    /// Invocations get what those have that lie a power of two further on, as far as both lie in one
+    /// run of the smallest subgroup's length.
+    fn subgroup_facts(&self) -> Result<(), String> {
+        let said = |error: crate::Error| error.to_string();
+        let (group, size) = (self.style.workgroup as usize, self.home.context.subgroup);
+        let most = (size.min(self.style.workgroup) / 2) as usize;
+        let lanes = SUBGROUP_GROUPS * group;
+        let rows = most.ilog2() as usize + 1;
+        let text = fill(
+            include_str!("../../../shaders/subgroups.wgsl"),
+            &[("WORKGROUP", &group.to_string())],
+        );
+        let mut need = Need::new(self);
+        need.upload(8);
+        need.read(4 * rows * lanes);
+        let mut launch = Launch::new(self, need).map_err(said)?;
+        let kernel = launch.compiled(&text).map_err(said)?;
+        let words = launch.words(&[most as u32, lanes as u32]).map_err(said)?;
+        let out = launch.output(4 * rows * lanes).map_err(said)?;
+        let bindings = [&words, &out];
+        launch
+            .dispatch(&kernel, &bindings, SUBGROUP_GROUPS as u32)
+            .map_err(said)?;
+        let mut found = vec![0u32; rows * lanes];
+        launch
+            .finish(vec![(out, OutMut::Store(bytemuck::cast_slice_mut(&mut found)))])
+            .map_err(said)?;
+        for (row, found) in found.chunks(lanes).enumerate() {
+            let half = most >> row;
+            let wrong = |&lane: &usize| lane % (2 * half) < half && found[lane] as usize != lane + half;
+            if let Some(lane) = (0..lanes).find(wrong) {
+                return Err(format!(
+                    "invocation {lane} was handed {} for {half} on",
+                    found[lane]
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// NaN is told from numbers, and survives arithmetic that optimisers like to fold.
