@@ -6,6 +6,8 @@
 mod columns;
 mod contract;
 mod count;
+#[cfg_attr(not(test), expect(dead_code))]
+mod fft;
 mod order;
 mod order_keys;
 mod order_lanes;
