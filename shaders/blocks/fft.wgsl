@@ -1,8 +1,8 @@
 // A pass of a Fourier transform: a workgroup transforms COLUMNS columns of a given number of points.
 //
 // An invocation holds some points of one column in registers. Between the stages of the transform
-// they change hands through workgroup memory, real parts before imaginary ones, so that it holds
-// twice as many points. In `main`, which is written stage by stage, LANES invocations share a
+// they change hands through workgroup memory; of many points real parts before imaginary ones, so
+// that it holds twice as many. In `main`, which is written stage by stage, LANES invocations share a
 // column; where columns lie side by side, neighbouring invocations take neighbouring columns.
 //
 // Columns are numbered through the inner axes, through `parts` of a longer transform, and through
@@ -24,7 +24,7 @@ alias Complex = vec2<{{R}}>;
 @group(0) @binding(2) var<storage, read_write> made: array<{{MADE}}>;
 {{GIVEN}}
 // Of each column, with gaps that keep what neighbours exchange in different banks.
-var<workgroup> exchanged: array<{{R}}, {{EXCHANGED}}>;
+var<workgroup> exchanged: array<{{PART}}, {{EXCHANGED}}>;
 
 {{PLACE}}
 fn slot(column: u32, at: u32) -> u32 {

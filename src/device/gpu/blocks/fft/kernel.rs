@@ -77,12 +77,14 @@ pub(super) struct Kernel {
     pub columns: usize,
     /// Whether neighbouring invocations load, and store, neighbouring columns.
     pub across: [bool; 2],
-    /// Numbers from column to column of workgroup memory; whether there are gaps.
+    /// Points from column to column of workgroup memory; whether there are gaps, and whether both parts
+    /// of a point are there at once.
     pub pitch: usize,
     pub gaps: bool,
+    pub whole: bool,
 }
 
-/// Numbers of workgroup memory that so many points take with gaps.
+/// Points of workgroup memory that so many points take with gaps.
 pub(super) fn with_gaps(len: usize) -> usize {
     len + len / 8
 }
@@ -105,7 +107,13 @@ impl Kernel {
 
     /// Bytes of workgroup memory.
     pub fn memory(&self) -> usize {
-        self.columns * self.pitch * self.real.size()
+        let parts = if self.whole { 2 } else { 1 };
+        self.columns * self.pitch * self.real.size() * parts
+    }
+
+    /// What changes hands at once: a point, or one part of it after the other.
+    fn turns(&self) -> &'static [&'static str] {
+        if self.whole { &[""] } else { &[".x", ".y"] }
     }
 
     /// Invocations of a workgroup.
@@ -137,6 +145,7 @@ impl Kernel {
                 ("R", real),
                 ("MADE", &made),
                 ("GIVEN", &given),
+                ("PART", if self.whole { "Complex" } else { real }),
                 ("EXCHANGED", &number((self.columns * self.pitch).max(1))),
                 ("PITCH", &number(self.pitch)),
                 ("GAPS", gaps),
@@ -389,7 +398,7 @@ impl Body<'_> {
     fn exchange(&mut self, from: usize, before: usize, to: usize) {
         let turns_out = self.names.0 == "column";
         let source = self.names;
-        for part in ["x", "y"] {
+        for part in self.kernel.turns() {
             if self.busy {
                 self.line("workgroupBarrier();");
             }
@@ -405,12 +414,12 @@ impl Body<'_> {
                 for q in 0..from {
                     let at = place(q * before);
                     let name = turn * from + q;
-                    self.line(&format!("        exchanged[slot({column}, at{at})] = v{name}.{part};"));
+                    self.line(&format!("        exchanged[slot({column}, at{at})] = v{name}{part};"));
                 }
                 self.close();
             }
             self.line("workgroupBarrier();");
-            if turns_out && part == "x" {
+            if turns_out && *part != ".y" {
                 self.names_of(1);
             } else if turns_out {
                 self.names = ("column_out", "lane_out");
@@ -422,7 +431,7 @@ impl Body<'_> {
                 for q in 0..to {
                     let at = place(q * apart);
                     let name = turn * to + q;
-                    self.line(&format!("        v{name}.{part} = exchanged[slot({column}, b{at})];"));
+                    self.line(&format!("        v{name}{part} = exchanged[slot({column}, b{at})];"));
                 }
                 self.close();
             }
@@ -491,7 +500,7 @@ impl Body<'_> {
             self.line(&format!("var low{turn} = Complex();"));
             self.line(&format!("var high{turn} = Complex();"));
         }
-        for part in ["x", "y"] {
+        for part in self.kernel.turns() {
             if self.busy {
                 self.line("workgroupBarrier();");
             }
@@ -499,16 +508,16 @@ impl Body<'_> {
                 self.open(turn, radix, None);
                 for q in 0..radix {
                     let (name, at) = (turn * radix + q, place(q * apart));
-                    self.line(&format!("        exchanged[slot(column_out, b{at})] = v{name}.{part};"));
+                    self.line(&format!("        exchanged[slot(column_out, b{at})] = v{name}{part};"));
                 }
                 self.close();
             }
             self.line("workgroupBarrier();");
             for turn in 0..turns {
                 self.line(&format!("if (k{turn} < {pairs}u) {{"));
-                self.line(&format!("    low{turn}.{part} = exchanged[slot(column_out, k{turn} % {points}u)];"));
+                self.line(&format!("    low{turn}{part} = exchanged[slot(column_out, k{turn} % {points}u)];"));
                 let other = format!("({points}u - k{turn}) % {points}u");
-                self.line(&format!("    high{turn}.{part} = exchanged[slot(column_out, {other})];"));
+                self.line(&format!("    high{turn}{part} = exchanged[slot(column_out, {other})];"));
                 self.line("}");
             }
             self.busy = true;

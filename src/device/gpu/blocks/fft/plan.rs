@@ -249,6 +249,7 @@ impl Plan {
             across: [loads_across, stores_across],
             pitch: 0,
             gaps: false,
+            whole: false,
         };
         let columns = problem.inner * problem.outer * (self.padded / len);
         size(&mut kernel, limits, columns);
@@ -336,4 +337,7 @@ fn size(kernel: &mut Kernel, limits: Limits, count: usize) {
     kernel.columns = columns;
     kernel.gaps = gaps && exchanges;
     kernel.pitch = if exchanges { pitch } else { 0 };
+    // Half of the memory still lets workgroups run beside each other; barriers are dear to a CPU.
+    let spared = if limits.narrow { 2 } else { 4 };
+    kernel.whole = kernel.memory() * spared <= limits.memory;
 }
