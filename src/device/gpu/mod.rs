@@ -35,7 +35,7 @@ mod template;
 mod tiled;
 mod walk;
 
-use self::blocks::Tilings;
+use self::blocks::{Tilings, Transforms};
 use self::context::Context;
 use self::expression::{Abilities, Expression};
 use self::feed::Scheme;
@@ -78,6 +78,8 @@ pub struct Gpu {
     denials: Denials,
     /// How fast its ways of multiplying matrices are.
     tilings: Tilings,
+    /// Tables of its last Fourier transforms.
+    transforms: Transforms,
     /// Programs asked about, with the answer.
     answers: Mutex<HashMap<Program, std::result::Result<(), String>>>,
     rates: OnceLock<Rates>,
@@ -154,6 +156,7 @@ impl Gpu {
             verdicts: Vec::new(),
             denials: Denials::default(),
             tilings: Tilings::default(),
+            transforms: Transforms::default(),
             answers: Mutex::default(),
             rates: OnceLock::new(),
         };

@@ -24,6 +24,7 @@ mod walk;
 mod window;
 
 pub(super) use self::contract::Tilings;
+pub(super) use self::fft::Transforms;
 
 use super::Gpu;
 use crate::device::{BlockTask, OutMut};

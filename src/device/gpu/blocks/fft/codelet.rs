@@ -132,8 +132,7 @@ impl Codelet {
         for k in 1..=half {
             // The sine is that of the negative angle.
             let roots: Vec<(f64, f64)> = (1..=half).map(|j| unit((j * k % p) as u64, p as u64)).collect();
-            let term =
-                |real: Real, name: &String, factor: f64| format!("{name} * {}", real.literal(factor));
+            let term = |real: Real, name: &String, factor: f64| format!("{name} * {}", real.literal(factor));
             let even: Vec<String> = sums
                 .iter()
                 .zip(&roots)

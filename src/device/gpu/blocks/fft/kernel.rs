@@ -353,7 +353,10 @@ impl Body<'_> {
             self.open(turn, radix, Some("here"));
             for q in 0..radix {
                 let at = place(q * apart);
-                self.line(&format!("        v{} = load(base, part, b{at});", turn * radix + q));
+                self.line(&format!(
+                    "        v{} = load(base, part, b{at});",
+                    turn * radix + q
+                ));
             }
             self.close();
         }
@@ -414,7 +417,9 @@ impl Body<'_> {
                 for q in 0..from {
                     let at = place(q * before);
                     let name = turn * from + q;
-                    self.line(&format!("        exchanged[slot({column}, at{at})] = v{name}{part};"));
+                    self.line(&format!(
+                        "        exchanged[slot({column}, at{at})] = v{name}{part};"
+                    ));
                 }
                 self.close();
             }
@@ -431,7 +436,9 @@ impl Body<'_> {
                 for q in 0..to {
                     let at = place(q * apart);
                     let name = turn * to + q;
-                    self.line(&format!("        v{name}{part} = exchanged[slot({column}, b{at})];"));
+                    self.line(&format!(
+                        "        v{name}{part} = exchanged[slot({column}, b{at})];"
+                    ));
                 }
                 self.close();
             }
@@ -508,16 +515,22 @@ impl Body<'_> {
                 self.open(turn, radix, None);
                 for q in 0..radix {
                     let (name, at) = (turn * radix + q, place(q * apart));
-                    self.line(&format!("        exchanged[slot(column_out, b{at})] = v{name}{part};"));
+                    self.line(&format!(
+                        "        exchanged[slot(column_out, b{at})] = v{name}{part};"
+                    ));
                 }
                 self.close();
             }
             self.line("workgroupBarrier();");
             for turn in 0..turns {
                 self.line(&format!("if (k{turn} < {pairs}u) {{"));
-                self.line(&format!("    low{turn}{part} = exchanged[slot(column_out, k{turn} % {points}u)];"));
+                self.line(&format!(
+                    "    low{turn}{part} = exchanged[slot(column_out, k{turn} % {points}u)];"
+                ));
                 let other = format!("({points}u - k{turn}) % {points}u");
-                self.line(&format!("    high{turn}{part} = exchanged[slot(column_out, {other})];"));
+                self.line(&format!(
+                    "    high{turn}{part} = exchanged[slot(column_out, {other})];"
+                ));
                 self.line("}");
             }
             self.busy = true;
@@ -525,11 +538,17 @@ impl Body<'_> {
         for turn in 0..turns {
             let (k, low, high) = (format!("k{turn}"), format!("low{turn}"), format!("high{turn}"));
             self.line(&format!("if (here_out && {k} < {pairs}u) {{"));
-            self.line(&format!("    let even = 0.5 * Complex({low}.x + {high}.x, {low}.y - {high}.y);"));
-            self.line(&format!("    let odd = 0.5 * Complex({low}.y + {high}.y, {high}.x - {low}.x);"));
+            self.line(&format!(
+                "    let even = 0.5 * Complex({low}.x + {high}.x, {low}.y - {high}.y);"
+            ));
+            self.line(&format!(
+                "    let odd = 0.5 * Complex({low}.y + {high}.y, {high}.x - {low}.x);"
+            ));
             self.line(&format!("    let turned = times(odd, root({k}, 19u));"));
             self.line(&format!("    store(base_out, part_out, {k}, even + turned);"));
-            self.line(&format!("    store(base_out, part_out, {points}u - {k}, conjugate(even - turned));"));
+            self.line(&format!(
+                "    store(base_out, part_out, {points}u - {k}, conjugate(even - turned));"
+            ));
             self.line("}");
         }
     }

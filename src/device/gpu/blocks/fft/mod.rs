@@ -9,6 +9,8 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::device::gpu) use self::tables::Transforms;
+
 /// What is computed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Transform {

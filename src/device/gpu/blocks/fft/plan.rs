@@ -136,7 +136,11 @@ impl Problem {
     fn pieces(&self, len: usize, limits: Limits) -> Vec<usize> {
         let numbers = limits.memory / self.real.size();
         // What lies side by side is read by a column or two at least; between passes, by more.
-        let lone = if self.across || self.inner > 1 { numbers / 2 } else { numbers };
+        let lone = if self.across || self.inner > 1 {
+            numbers / 2
+        } else {
+            numbers
+        };
         let most = numbers * self.real.size() / 16;
         let held = limits.threads * limits.radix(self.real);
         match len <= lone.min(held) {
@@ -285,7 +289,11 @@ impl Plan {
         };
         let between = self.padded * 2 * number;
         let moved = |pass: &Pass| {
-            let read = if pass.kernel.source == Source::Work { between } else { given };
+            let read = if pass.kernel.source == Source::Work {
+                between
+            } else {
+                given
+            };
             let halves = match pass.kernel.source {
                 Source::Merged if self.pieces.len() > 1 => read,
                 _ => 0,
@@ -297,7 +305,11 @@ impl Plan {
             };
             read + halves + written
         };
-        let joined = if self.joins { self.points * 2 * number + made } else { 0 };
+        let joined = if self.joins {
+            self.points * 2 * number + made
+        } else {
+            0
+        };
         self.passes.iter().map(moved).sum::<usize>() + joined
     }
 }
@@ -320,7 +332,13 @@ fn size(kernel: &mut Kernel, limits: Limits, count: usize) {
         true => wanted.min(most).min(limits.memory / (pitch * size)),
         false => wanted.min(most),
     };
-    let whole = |columns: usize| if aside { 1 << columns.max(1).ilog2() } else { columns.max(1) };
+    let whole = |columns: usize| {
+        if aside {
+            1 << columns.max(1).ilog2()
+        } else {
+            columns.max(1)
+        }
+    };
     let (loose, tight) = (whole(fitting(with_gaps(len))), whole(fitting(len)));
     let gaps = loose * with_gaps(len) * size <= limits.memory && (loose == tight || loose >= side);
     let columns = if gaps { loose } else { tight };
@@ -332,7 +350,11 @@ fn size(kernel: &mut Kernel, limits: Limits, count: usize) {
         (false, _) => need % 32,
     };
     let spread = need + (apart + 32 - need % 32) % 32;
-    let pitch = if spread * columns * size <= limits.memory { spread } else { need };
+    let pitch = if spread * columns * size <= limits.memory {
+        spread
+    } else {
+        need
+    };
     kernel.lanes = lanes;
     kernel.columns = columns;
     kernel.gaps = gaps && exchanges;

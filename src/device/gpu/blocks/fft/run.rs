@@ -4,7 +4,7 @@ use super::super::walk::Walk;
 use super::codelet::Real;
 use super::kernel::{Sink, Source};
 use super::plan::{Limits, NEIGHBOURS, Pass, Plan, Problem};
-use super::tables::{Complex, Roots, bytes, chirp, spectrum, stages};
+use super::tables::Tables;
 use super::{Form, Transform};
 use crate::device::gpu::Gpu;
 use crate::device::gpu::launch::{Launch, Need, Span, alignment, padded};
@@ -12,6 +12,7 @@ use crate::device::gpu::template::fill;
 use crate::device::{Operand, OutMut};
 use crate::{Error, Result};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The dispatch that joins pairs.
 const JOIN: &str = include_str!("../../../../../shaders/blocks/fft_join.wgsl");
@@ -66,65 +67,6 @@ impl Layout {
     }
 }
 
-/// Where tables begin, in complex numbers.
-struct Tables {
-    values: Vec<Complex>,
-    /// Of each pass: factors of its stages, of those back, and of the roots behind it.
-    stages: Vec<[usize; 2]>,
-    roots: Vec<[usize; 3]>,
-    chirp: usize,
-    spectrum: usize,
-    pairs: [usize; 3],
-}
-
-impl Tables {
-    fn new(plan: &Plan, problem: &Problem, scale: f64) -> Tables {
-        let mut tables = Tables {
-            values: vec![(scale, 0.0)],
-            stages: Vec::new(),
-            roots: Vec::new(),
-            chirp: 0,
-            spectrum: 0,
-            pairs: [0; 3],
-        };
-        for pass in &plan.passes {
-            let list = &pass.kernel.radices;
-            let there = tables.add(stages(list));
-            let back: Vec<usize> = list.iter().rev().copied().collect();
-            let back = if pass.kernel.again { tables.add(stages(&back)) } else { 0 };
-            tables.stages.push([there, back]);
-            // On the way back a piece has the roots that it had.
-            let known = plan.passes[..tables.roots.len()].iter().position(|p| p.piece == pass.piece);
-            let last = pass.piece + 1 == plan.pieces.len();
-            let roots = match known {
-                Some(at) => tables.roots[at],
-                None if last => [0; 3],
-                None => tables.add_roots(Roots::new(pass.kernel.len() * pass.parts)),
-            };
-            tables.roots.push(roots);
-        }
-        if plan.chirped {
-            let n = plan.points as u64;
-            tables.chirp = tables.add((0..n).map(|at| chirp(at, n)).collect());
-            tables.spectrum = tables.add(spectrum(plan.points, &plan.pieces));
-        }
-        if problem.paired() {
-            tables.pairs = tables.add_roots(Roots::new(problem.len));
-        }
-        tables
-    }
-
-    fn add(&mut self, values: Vec<Complex>) -> usize {
-        let at = self.values.len();
-        self.values.extend(values);
-        at
-    }
-
-    fn add_roots(&mut self, roots: Roots) -> [usize; 3] {
-        [self.add(roots.low), self.add(roots.high), roots.shift as usize]
-    }
-}
-
 /// Columns that are transformed at once: all along the inner axes at some outer indices, or some at
 /// one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -170,7 +112,7 @@ struct Job<'a> {
     layout: Layout,
     problem: Problem,
     plan: Plan,
-    tables: Tables,
+    tables: Arc<Tables>,
     out_bytes: usize,
 }
 
@@ -257,7 +199,7 @@ impl<'a> Job<'a> {
             viewed,
         };
         let plan = Plan::new(&problem, limits);
-        let tables = Tables::new(&plan, &problem, form.scale);
+        let tables = gpu.transforms.of(&plan, &problem, form.scale);
         Job {
             gpu,
             operand,
@@ -286,7 +228,7 @@ impl<'a> Job<'a> {
         let mut need = Need::new(self.gpu);
         need.operand(&self.operand.bytes, self.layout.window.len());
         need.output(out, self.out_bytes);
-        need.upload(self.tables.values.len() * 2 * self.problem.real.size());
+        need.upload(self.tables.bytes.len());
         let most = rounds.iter().map(|r| r.outers * r.inners).max().unwrap_or(0);
         for _ in 0..self.scratches() {
             need.scratch(most * self.column_bytes());
@@ -336,7 +278,11 @@ impl<'a> Job<'a> {
         let to_result = pass.kernel.sink != Sink::Work && !plan.joins;
         let natural = pass.kernel.source != Source::Work || to_result;
         // Before pairs are joined they lie in an array of the round alone.
-        let (outer, inner) = if natural { (round.outer, round.inner) } else { (0, 0) };
+        let (outer, inner) = if natural {
+            (round.outer, round.inner)
+        } else {
+            (0, 0)
+        };
         let inners = if to_result { problem.inner } else { round.inners };
         let row = match pass.kernel.sink {
             _ if plan.joins => plan.points,
@@ -438,12 +384,16 @@ impl<'a> Job<'a> {
             .map(|pass| {
                 // SAFETY: whoever dispatches it gives an operand, tables and a result of the extents that
                 // its parameters name, and only points of columns that there are, are read and written.
-                unsafe { self.gpu.pipelines.unchecked_text(&self.gpu.home.context, &pass.kernel.text()) }
+                unsafe {
+                    self.gpu
+                        .pipelines
+                        .unchecked_text(&self.gpu.home.context, &pass.kernel.text())
+                }
             })
             .collect::<Result<_>>()?;
         let given = launch.operand(self.operand.bytes, self.layout.window.clone())?;
         let made = launch.output(self.out_bytes)?;
-        let tables = launch.upload(&bytes(self.problem.real, &self.tables.values))?;
+        let tables = launch.upload(&self.tables.bytes)?;
         let most = rounds.iter().map(|r| r.outers * r.inners).max().unwrap_or(0);
         let scratches: Vec<Span> = (0..self.scratches())
             .map(|_| launch.scratch(most * self.column_bytes()))

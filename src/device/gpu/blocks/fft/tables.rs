@@ -1,21 +1,27 @@
 //! Factors that kernels read: roots of unity, chirps, and the spectrum of a chirp.
 //!
-//! All are computed in f64 from angles reduced to an eighth of a turn, and rounded once.
+//! All are computed in f64 from angles reduced to an eighth of a turn, and rounded once. Those of the
+//! last few transforms are kept for their next blocks.
 
 use super::codelet::Real;
 use super::factor::radices;
+use super::plan::{Plan, Problem};
+use crate::device::gpu::context::lock;
 use std::f64::consts::TAU;
+use std::sync::{Arc, Mutex};
+
+/// Bytes of tables that are kept, at most.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// A complex number.
 pub(super) type Complex = (f64, f64);
 
-/// exp(-2 pi i at / n).
+/// exp(-2 pi i at / n), for fewer than 2^32 points.
 pub(super) fn unit(at: u64, n: u64) -> Complex {
-    let at = u128::from(at % n);
-    let n = u128::from(n);
+    let at = at % n;
     // The eighth of a turn, and how far from its nearer end on an axis.
     let eighth = (8 * at / n) as u32;
-    let quarter = u128::from(eighth.div_ceil(2));
+    let quarter = u64::from(eighth.div_ceil(2));
     let rest = (4 * at).abs_diff(quarter * n);
     let angle = TAU * (rest as f64) / (4.0 * n as f64);
     let (sin, cos) = angle.sin_cos();
@@ -32,8 +38,7 @@ pub(super) fn unit(at: u64, n: u64) -> Complex {
 
 /// exp(-i pi at^2 / n).
 pub(super) fn chirp(at: u64, n: u64) -> Complex {
-    let square = u128::from(at) * u128::from(at) % (2 * u128::from(n));
-    unit(square as u64, 2 * n)
+    unit(at * at % (2 * n), 2 * n)
 }
 
 fn times(a: Complex, b: Complex) -> Complex {
@@ -73,6 +78,11 @@ impl Roots {
             low: (0..n.min(1 << shift)).map(of).collect(),
             high: (0..n.div_ceil(1 << shift)).map(|at| of(at << shift)).collect(),
         }
+    }
+
+    /// Where both levels begin once they are added, and the bits of the lower one.
+    fn added(self, add: &mut impl FnMut(Vec<Complex>) -> usize) -> [usize; 3] {
+        [add(self.low), add(self.high), self.shift as usize]
     }
 }
 
@@ -135,11 +145,122 @@ fn transform(mut points: Vec<Complex>) -> Vec<Complex> {
 }
 
 /// Complex numbers as a kernel reads them.
-pub(super) fn bytes(real: Real, values: &[Complex]) -> Vec<u8> {
+fn bytes(real: Real, values: &[Complex]) -> Vec<u8> {
     let flat = values.iter().flat_map(|&(re, im)| [re, im]);
     match real {
         Real::F32 => flat.flat_map(|x| (x as f32).to_ne_bytes()).collect(),
         Real::F64 => flat.flat_map(f64::to_ne_bytes).collect(),
+    }
+}
+
+/// All tables of a transform, and where they begin in complex numbers; the scale of the result is the
+/// first.
+pub(super) struct Tables {
+    pub bytes: Vec<u8>,
+    /// Of each pass: factors of its stages and of those back, and the roots behind it in two levels
+    /// with the bits of the lower one.
+    pub stages: Vec<[usize; 2]>,
+    pub roots: Vec<[usize; 3]>,
+    pub chirp: usize,
+    pub spectrum: usize,
+    /// Roots that pairs of real numbers are joined with.
+    pub pairs: [usize; 3],
+}
+
+impl Tables {
+    fn new(plan: &Plan, problem: &Problem, scale: f64) -> Tables {
+        let mut values = vec![(scale, 0.0)];
+        let mut add = |list: Vec<Complex>| {
+            let at = values.len();
+            values.extend(list);
+            at
+        };
+        let mut starts: Vec<[usize; 2]> = Vec::new();
+        let mut roots: Vec<[usize; 3]> = Vec::new();
+        for pass in &plan.passes {
+            // On the way back a piece has the factors and roots that it had.
+            let known = plan.passes[..starts.len()]
+                .iter()
+                .position(|p| p.piece == pass.piece);
+            if let Some(known) = known {
+                starts.push(starts[known]);
+                roots.push(roots[known]);
+                continue;
+            }
+            let list = &pass.kernel.radices;
+            let back: Vec<usize> = list.iter().rev().copied().collect();
+            let there = add(stages(list));
+            let back = if pass.kernel.again { add(stages(&back)) } else { 0 };
+            starts.push([there, back]);
+            let last = pass.piece + 1 == plan.pieces.len();
+            roots.push(match last {
+                true => [0; 3],
+                false => Roots::new(pass.kernel.len() * pass.parts).added(&mut add),
+            });
+        }
+        let (mut wave, mut of_wave) = (0, 0);
+        if plan.chirped {
+            let n = plan.points as u64;
+            wave = add((0..n).map(|at| chirp(at, n)).collect());
+            of_wave = add(spectrum(plan.points, &plan.pieces));
+        }
+        let pairs = match problem.paired() {
+            true => Roots::new(problem.len).added(&mut add),
+            false => [0; 3],
+        };
+        Tables {
+            bytes: bytes(problem.real, &values),
+            stages: starts,
+            roots,
+            chirp: wave,
+            spectrum: of_wave,
+            pairs,
+        }
+    }
+}
+
+/// What decides tables.
+#[derive(PartialEq)]
+struct Key {
+    real: Real,
+    len: usize,
+    pairs: bool,
+    pieces: Vec<usize>,
+    scale: u64,
+    radices: Vec<Vec<usize>>,
+}
+
+/// Tables of the last few transforms, the last one behind.
+#[derive(Default)]
+pub(in crate::device::gpu) struct Transforms(Mutex<Vec<(Key, Arc<Tables>)>>);
+
+impl Transforms {
+    /// The tables of a plan.
+    pub(super) fn of(&self, plan: &Plan, problem: &Problem, scale: f64) -> Arc<Tables> {
+        let key = Key {
+            real: problem.real,
+            len: problem.len,
+            pairs: problem.paired(),
+            pieces: plan.pieces.clone(),
+            scale: scale.to_bits(),
+            radices: plan
+                .passes
+                .iter()
+                .map(|pass| pass.kernel.radices.clone())
+                .collect(),
+        };
+        if let Some((_, tables)) = lock(&self.0).iter().find(|(known, _)| *known == key) {
+            return tables.clone();
+        }
+        let tables = Arc::new(Tables::new(plan, problem, scale));
+        let mut kept = lock(&self.0);
+        if tables.bytes.len() <= KEPT_BYTES {
+            kept.push((key, tables.clone()));
+        }
+        while kept.iter().map(|(_, tables)| tables.bytes.len()).sum::<usize>() > KEPT_BYTES {
+            kept.remove(0);
+        }
+        tables
     }
 }
 
@@ -160,7 +281,10 @@ mod tests {
                 assert!(close(unit(at, n), (cos, sin), 3e-15), "{at} of {n}");
             }
         }
-        assert_eq!([0, 1, 2, 3].map(|at| unit(at, 4)), [(1.0, -0.0), (0.0, -1.0), (-1.0, 0.0), (0.0, 1.0)]);
+        assert_eq!(
+            [0, 1, 2, 3].map(|at| unit(at, 4)),
+            [(1.0, -0.0), (0.0, -1.0), (-1.0, 0.0), (0.0, 1.0)]
+        );
         let (re, im) = unit(1, 8);
         assert!((re + im).abs() < 2e-16);
         assert!(close(chirp(5, 7), unit(25, 14), 0.0));
