@@ -6,7 +6,6 @@
 mod columns;
 mod contract;
 mod count;
-#[cfg_attr(not(test), expect(dead_code))]
 mod fft;
 mod order;
 mod order_keys;
@@ -50,7 +49,12 @@ pub(super) fn supports(
         BlockForm::Bincount { .. } => count::supports("bincount", operands.len() > 1),
         BlockForm::Searchsorted { .. } | BlockForm::Digitize { .. } => Ok(()),
         BlockForm::Contract { dtype, .. } => contract::supports(gpu, *dtype),
-        BlockForm::Fft { .. } => Err("Fourier transforms have no kernels here yet".into()),
+        BlockForm::Fft {
+            transform,
+            axis,
+            len,
+            scale,
+        } => fft::supports(gpu, &fft::Form::new(*transform, *axis, *len, *scale), operands[0]),
     }
 }
 
@@ -79,9 +83,12 @@ pub(super) fn run(
             right,
         } => count::digitize(gpu, task, out, (edges, *falling, *right)),
         BlockForm::Contract { axes, .. } => contract::run(gpu, axes, task, out),
-        BlockForm::Fft { .. } => Err(crate::Error::invalid(
-            "Fourier transforms have no kernels here yet",
-        )),
+        BlockForm::Fft {
+            transform,
+            axis,
+            len,
+            scale,
+        } => fft::run(gpu, &fft::Form::new(*transform, *axis, *len, *scale), task, out),
     }
 }
 

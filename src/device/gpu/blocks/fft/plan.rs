@@ -5,10 +5,10 @@
 //! transform back over a padded length, the last and the first of which are one pass. Real
 //! numbers are transformed in pairs, as half as many complex ones, where their number is even.
 
-use super::Transform;
 use super::codelet::Real;
 use super::factor::{is_smooth, padded_lengths, pieces, radices};
 use super::kernel::{Kernel, Sink, Source, Twiddle, with_gaps};
+use tilewise_kernels::fft::Transform;
 
 /// Invocations of a workgroup, unless columns side by side ask for more.
 const THREADS: usize = 256;
@@ -266,6 +266,7 @@ impl Plan {
     }
 
     /// Dispatches of a transform of one round.
+    #[cfg(test)]
     pub fn dispatches(&self) -> usize {
         self.passes.len() + usize::from(self.joins)
     }

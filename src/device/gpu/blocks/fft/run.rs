@@ -5,7 +5,7 @@ use super::codelet::Real;
 use super::kernel::{Sink, Source};
 use super::plan::{Limits, NEIGHBOURS, Pass, Plan, Problem};
 use super::tables::Tables;
-use super::{Form, Transform};
+use super::Form;
 use crate::device::gpu::Gpu;
 use crate::device::gpu::launch::{Launch, Need, Span, alignment, padded};
 use crate::device::gpu::template::fill;
@@ -13,6 +13,7 @@ use crate::device::{Operand, OutMut};
 use crate::{Error, Result};
 use std::ops::Range;
 use std::sync::Arc;
+use tilewise_kernels::fft::Transform;
 
 /// The dispatch that joins pairs.
 const JOIN: &str = include_str!("../../../../../shaders/blocks/fft_join.wgsl");

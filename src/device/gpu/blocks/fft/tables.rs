@@ -4,11 +4,12 @@
 //! last few transforms are kept for their next blocks.
 
 use super::codelet::Real;
-use super::factor::radices;
 use super::plan::{Plan, Problem};
 use crate::device::gpu::context::lock;
 use std::f64::consts::TAU;
 use std::sync::{Arc, Mutex};
+use tilewise_kernels::fft::{Planned, Transform};
+use tilewise_kernels::{Columns, ColumnsMut, Complex64};
 
 /// Bytes of tables that are kept, at most.
 const KEPT_BYTES: usize = 4 << 20;
@@ -39,10 +40,6 @@ pub(super) fn unit(at: u64, n: u64) -> Complex {
 /// exp(-i pi at^2 / n).
 pub(super) fn chirp(at: u64, n: u64) -> Complex {
     unit(at * at % (2 * n), 2 * n)
-}
-
-fn times(a: Complex, b: Complex) -> Complex {
-    (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0)
 }
 
 /// The factors of the stages of a transform: for each stage but the first, by input but the first, by
@@ -91,14 +88,17 @@ impl Roots {
 /// one's index counts fastest.
 pub(super) fn spectrum(n: usize, pieces: &[usize]) -> Vec<Complex> {
     let padded: usize = pieces.iter().product();
-    let mut wave = vec![(0.0, 0.0); padded];
+    let mut wave = vec![Complex64::new(0.0, 0.0); padded];
     for at in 0..n {
         let (re, im) = chirp(at as u64, n as u64);
-        wave[at] = (re, -im);
-        wave[(padded - at) % padded] = (re, -im);
+        wave[at] = Complex64::new(re, -im);
+        wave[(padded - at) % padded] = wave[at];
     }
-    let found = transform(wave);
-    let scale = 1.0 / padded as f64;
+    let mut found = wave.clone();
+    Planned::<f64>::new(Transform::Forward, padded, 1.0 / padded as f64).complex(
+        Columns::dense(&wave, 1, padded, 1),
+        ColumnsMut::dense(&mut found, 1, padded, 1),
+    );
     // The index of a piece counts in steps of the pieces before it.
     let (mut weights, mut before) = (Vec::new(), 1);
     for piece in pieces {
@@ -112,36 +112,9 @@ pub(super) fn spectrum(n: usize, pieces: &[usize]) -> Vec<Complex> {
                 from += rest % piece * weight;
                 rest /= piece;
             }
-            (found[from].0 * scale, found[from].1 * scale)
+            (found[from].re, found[from].im)
         })
         .collect()
-}
-
-/// The forward transform of a smooth number of points, in f64.
-fn transform(mut points: Vec<Complex>) -> Vec<Complex> {
-    let n = points.len();
-    let roots: Vec<Complex> = (0..n).map(|at| unit(at as u64, n as u64)).collect();
-    let mut made = vec![(0.0, 0.0); n];
-    let mut before = 1;
-    for radix in radices(n, 4) {
-        let apart = n / radix;
-        for b in 0..apart {
-            let (outer, j) = (b / before, b % before);
-            let step = n / (before * radix);
-            for k in 0..radix {
-                let mut sum = (0.0, 0.0);
-                for q in 0..radix {
-                    let root = roots[q * (j * step + k * apart) % n];
-                    let term = times(points[b + q * apart], root);
-                    sum = (sum.0 + term.0, sum.1 + term.1);
-                }
-                made[outer * before * radix + j + k * before] = sum;
-            }
-        }
-        std::mem::swap(&mut points, &mut made);
-        before *= radix;
-    }
-    points
 }
 
 /// Complex numbers as a kernel reads them.
@@ -267,6 +240,10 @@ impl Transforms {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn times(a: Complex, b: Complex) -> Complex {
+        (a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0)
+    }
 
     fn close(a: Complex, b: Complex, by: f64) -> bool {
         (a.0 - b.0).abs() <= by && (a.1 - b.1).abs() <= by

@@ -5,12 +5,13 @@ use super::codelet::Real;
 use super::plan::{Limits, Plan, Problem};
 use super::run::{join_text, run};
 use super::tables::unit;
-use super::{Form, Transform};
+use super::Form;
 use crate::DType;
 use crate::device::gpu::{Gpu, Options, adapters};
 use crate::device::{Bytes, Operand, OutMut};
 use crate::geometry::{Region, row_major_strides};
 use std::sync::OnceLock;
+use tilewise_kernels::fft::Transform;
 
 const SMALL: Limits = Limits {
     memory: 16 << 10,
