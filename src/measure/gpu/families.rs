@@ -3,9 +3,10 @@
 
 use super::super::families;
 use super::super::family::{Family, Job, Near, Setting, Work};
-use crate::Result;
+use super::super::field::Field;
 use crate::device::gpu::RawLimit;
 use crate::session::ChunkSpec;
+use crate::{Norm, Result};
 use tilewise_kernels::DType;
 
 /// Where a row's arrays are before and after its time is taken.
@@ -97,6 +98,42 @@ const OWN: &[(Way, Family)] = &[
     (
         Way::Resident,
         Family {
+            group: "fft",
+            name: "rows of 256",
+            about: "irfft(rfft(x)) along rows of 256 float32, per pass over memory",
+            make: |setting| there_and_back(setting, 256, 2),
+        },
+    ),
+    (
+        Way::Resident,
+        Family {
+            group: "fft",
+            name: "rows of 4096",
+            about: "irfft(rfft(x)) along rows of 4096 float32, per pass over memory",
+            make: |setting| there_and_back(setting, 4096, 2),
+        },
+    ),
+    (
+        Way::Resident,
+        Family {
+            group: "fft",
+            name: "rows of 2^20",
+            about: "irfft(rfft(x)) along rows of 2^20 float32, per pass over memory",
+            make: |setting| there_and_back(setting, 1 << 20, 5),
+        },
+    ),
+    (
+        Way::Resident,
+        Family {
+            group: "fft",
+            name: "columns of 256",
+            about: "irfft(rfft(x)) along columns of 256 float32, per pass over memory",
+            make: across_and_back,
+        },
+    ),
+    (
+        Way::Resident,
+        Family {
             group: "small",
             name: "tiles",
             about: "x + 1 on 10^4 chunks of 4096 elements (fewer for small sizes), which the plan may join",
@@ -153,6 +190,33 @@ const OWN: &[(Way, Family)] = &[
 /// Elements of a chunk of [`tiles`], and the most chunks.
 const CHUNK: usize = 4096;
 const CHUNKS: usize = 10_000;
+
+/// The transform of rows of `len` numbers and back, which read and write as much in each of `passes`.
+fn there_and_back(setting: &Setting<'_>, len: usize, passes: usize) -> Result<Job> {
+    let count = setting.count(DType::F32);
+    let len = len.min(1 << count.ilog2());
+    let field = setting.field(&[count / len, len], -1.0, 2.0, 1)?;
+    transformed(field, len, (1, passes))
+}
+
+/// The same along columns of 256.
+fn across_and_back(setting: &Setting<'_>) -> Result<Job> {
+    let count = setting.count(DType::F32);
+    let len = 256.min(1 << count.ilog2());
+    let field = setting.field(&[len, count / len], -1.0, 2.0, 1)?;
+    transformed(field, len, (0, 2))
+}
+
+fn transformed(field: Field, len: usize, (axis, passes): (isize, usize)) -> Result<Job> {
+    let there = field.array()?.rfft(None, axis, Norm::Backward)?;
+    let out = there.irfft(Some(len), axis, Norm::Backward)?;
+    let bytes = field.bytes();
+    let job = Job::memory(out, bytes, Near::Absolute(1e-5), move |i| field.at(i));
+    Ok(job.counted(Work::Bytes {
+        read: passes * bytes,
+        written: passes * bytes,
+    }))
+}
 
 fn tiles(setting: &Setting<'_>) -> Result<Job> {
     let count = (setting.count(DType::F32) / CHUNK).clamp(1, CHUNKS);

@@ -1,11 +1,11 @@
 //! Running a plan: tables, rounds that fit bindings and budget, and one launch for all of them.
 
 use super::super::walk::Walk;
+use super::Form;
 use super::codelet::Real;
 use super::kernel::{Sink, Source};
 use super::plan::{Limits, NEIGHBOURS, Pass, Plan, Problem};
 use super::tables::Tables;
-use super::Form;
 use crate::device::gpu::Gpu;
 use crate::device::gpu::launch::{Launch, Need, Span, alignment, padded};
 use crate::device::gpu::template::fill;

@@ -1,11 +1,11 @@
 //! Every kind of pass against sums in f64, on any adapter, a software one too; texts and plans without.
 
 use super::super::valid::validate;
+use super::Form;
 use super::codelet::Real;
 use super::plan::{Limits, Plan, Problem};
 use super::run::{join_text, run};
 use super::tables::unit;
-use super::Form;
 use crate::DType;
 use crate::device::gpu::{Gpu, Options, adapters};
 use crate::device::{Bytes, Operand, OutMut};
