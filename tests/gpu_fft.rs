@@ -226,4 +226,12 @@ fn large_batches_under_a_small_budget() {
         128,
         "rows",
     );
+    let x = array(DType::C64, &[64, 1 << 15]);
+    compare(
+        &session,
+        &x,
+        &|x| transform(x, Transform::Forward, 64, 0),
+        64,
+        "columns",
+    );
 }

@@ -207,29 +207,34 @@ impl<'g> Launch<'g> {
 
     /// `data` and zeros behind it, on the device.
     pub fn upload(&mut self, data: &[u8]) -> Result<Span> {
-        let bytes = padded(data.len());
+        self.gather(&[data])
+    }
+
+    /// Pieces of the host one behind the other, and zeros behind them, on the device.
+    pub fn gather(&mut self, pieces: &[&[u8]]) -> Result<Span> {
+        let len = pieces.iter().map(|piece| piece.len()).sum();
+        let bytes = padded(len);
         let device = self.held.buffer(self.context(), Role::Input, bytes)?;
-        if !self.stage_to(data, &device)? {
+        if !self.stage_to(pieces, &device)? {
             let context = self.context();
             context.map(&device, MapMode::Write, bytes)?;
-            fill(context, &device, 0, data)?;
+            fill(context, &device, 0, pieces)?;
             device.unmap();
         }
-        Ok(Span::whole(device, data.len()))
+        Ok(Span::whole(device, len))
     }
 
     /// Copies `data` to a span of this unit before its dispatches; `false` where nothing is staged, and
     /// the span is as before.
     pub fn stage(&mut self, data: &[u8], to: &Span) -> Result<bool> {
-        self.stage_to(data, &to.buffer)
+        self.stage_to(&[data], &to.buffer)
     }
 
-    fn stage_to(&mut self, data: &[u8], device: &wgpu::Buffer) -> Result<bool> {
+    fn stage_to(&mut self, pieces: &[&[u8]], device: &wgpu::Buffer) -> Result<bool> {
         let Some(staging) = &self.staging else {
             return Ok(false);
         };
-        fill(self.context(), staging, self.staged, data)?;
-        let bytes = padded(data.len());
+        let bytes = fill(self.context(), staging, self.staged, pieces)?;
         self.copies.push((self.staged, device.clone(), bytes));
         self.touched += bytes;
         self.staged += bytes;
@@ -452,15 +457,20 @@ impl<'g> Launch<'g> {
     }
 }
 
-/// Writes `data` and zeros behind it to a mapped buffer.
-fn fill(context: &Context, buffer: &wgpu::Buffer, from: u64, data: &[u8]) -> Result<()> {
-    let bytes = padded(data.len());
+/// Writes pieces and zeros behind them to a mapped buffer; how many bytes it wrote.
+fn fill(context: &Context, buffer: &wgpu::Buffer, from: u64, pieces: &[&[u8]]) -> Result<u64> {
+    let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let bytes = padded(len);
     let mut view = context
         .guard("writing to the device", || {
             buffer.get_mapped_range_mut(from..from + bytes)
         })?
         .map_err(|error| context.error("writing to the device", error))?;
-    view.slice(..data.len()).copy_from_slice(data);
-    view.slice(data.len()..).fill(0);
-    Ok(())
+    let mut at = 0;
+    for piece in pieces {
+        view.slice(at..at + piece.len()).copy_from_slice(piece);
+        at += piece.len();
+    }
+    view.slice(len..).fill(0);
+    Ok(bytes)
 }

@@ -35,6 +35,16 @@ impl Walk {
         self.0.first().map_or(usize::MAX, |&(_, stride)| stride)
     }
 
+    /// Where the element of an index lies.
+    pub fn place(&self, index: usize) -> usize {
+        let (mut rest, mut at) = (index, 0);
+        for (extent, stride) in &self.0 {
+            at += rest % extent * stride;
+            rest /= extent;
+        }
+        at
+    }
+
     /// How far the last element is from the first.
     pub fn reach(&self) -> usize {
         let axes = self.0.iter();
@@ -63,5 +73,6 @@ mod tests {
         assert_eq!(Walk::new([(1, 3)]).stride(), Some(0));
         assert_eq!(Walk::new([(4, 0), (3, 0)]).words(), [1, 12, 0]);
         assert_eq!(Walk::new([(4, 2), (3, 9)]).reach(), 24);
+        assert_eq!(Walk::new([(4, 2), (3, 9)]).place(6), 13);
     }
 }

@@ -45,6 +45,15 @@ impl Form {
             scale,
         }
     }
+
+    /// Bytes of an element of operand and result.
+    fn element_bytes(&self, real: Real) -> [usize; 2] {
+        match self.transform {
+            Transform::RealForward => [real.size(), 2 * real.size()],
+            Transform::RealInverse => [2 * real.size(), real.size()],
+            _ => [2 * real.size(); 2],
+        }
+    }
 }
 
 /// Why a transform has no kernel for an operand of that dtype on this adapter.

@@ -9,7 +9,8 @@ use super::tables::Tables;
 use crate::device::gpu::Gpu;
 use crate::device::gpu::launch::{Launch, Need, Span, alignment, padded};
 use crate::device::gpu::template::fill;
-use crate::device::{Operand, OutMut};
+use crate::device::{Bytes, Operand, OutMut};
+use crate::geometry::row_major_strides;
 use crate::{Error, Result};
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use tilewise_kernels::fft::Transform;
 const JOIN: &str = include_str!("../../../../../shaders/blocks/fft_join.wgsl");
 /// Its invocations.
 const JOIN_THREADS: usize = 64;
+/// Bytes of the shortest row that is brought together with others.
+const LEAST_ROW: usize = 64;
 /// Numbers of a pass's parameters before its lists.
 const HEAD: usize = 25;
 
@@ -109,7 +112,9 @@ fn rounds(outer: usize, inner: usize, most: usize) -> Vec<Round> {
 /// A transform to be run.
 struct Job<'a> {
     gpu: &'a Gpu,
-    operand: &'a Operand<'a>,
+    bytes: Bytes<'a>,
+    /// What is uploaded instead, one behind the other.
+    gathered: Vec<&'a [u8]>,
     layout: Layout,
     problem: Problem,
     plan: Plan,
@@ -149,8 +154,11 @@ pub(super) fn run(
     if job.layout.window.end > operand.bytes.count() {
         return Err(Error::invalid("a transform of more than its operand"));
     }
-    if let Some(rounds) = job.rounds(&out) {
-        return job.launch(&rounds, out);
+    let gathered = Job::gathered(gpu, form, operand, real, limits);
+    for job in [Some(&job), gathered.as_ref()].into_iter().flatten() {
+        if let Some(rounds) = job.rounds(&out) {
+            return job.launch(&rounds, out);
+        }
     }
     let cut = shape[..form.axis].iter().position(|&n| n > 1);
     match (cut, out) {
@@ -176,13 +184,10 @@ pub(super) fn run(
 }
 
 impl<'a> Job<'a> {
-    fn new(gpu: &'a Gpu, form: &Form, operand: &'a Operand<'a>, real: Real, limits: Limits) -> Job<'a> {
+    fn new(gpu: &'a Gpu, form: &Form, operand: &Operand<'a>, real: Real, limits: Limits) -> Job<'a> {
         let shape = &operand.region.shape;
-        let complex = |real_side: Transform| match form.transform == real_side {
-            true => real.size(),
-            false => 2 * real.size(),
-        };
-        let mut layout = Layout::new(operand, form.axis, complex(Transform::RealForward));
+        let [taken, given] = form.element_bytes(real);
+        let mut layout = Layout::new(operand, form.axis, taken);
         let mut viewed = false;
         if form.transform == Transform::RealForward
             && form.len.is_multiple_of(2)
@@ -203,13 +208,49 @@ impl<'a> Job<'a> {
         let tables = gpu.transforms.of(&plan, &problem, form.scale);
         Job {
             gpu,
-            operand,
+            bytes: operand.bytes,
+            gathered: Vec::new(),
             layout,
-            out_bytes: problem.inner * problem.outer * problem.results() * complex(Transform::RealInverse),
+            out_bytes: problem.inner * problem.outer * problem.results() * given,
             problem,
             plan,
             tables,
         }
+    }
+
+    /// The same with rows of the host brought together, where much lies between them.
+    fn gathered(
+        gpu: &'a Gpu,
+        form: &Form,
+        operand: &Operand<'a>,
+        real: Real,
+        limits: Limits,
+    ) -> Option<Job<'a>> {
+        let Bytes::Host(bytes) = operand.bytes else {
+            return None;
+        };
+        let (shape, size) = (&operand.region.shape, form.element_bytes(real)[0]);
+        let dense = row_major_strides(shape);
+        let apart = (0..shape.len())
+            .rev()
+            .find(|&a| shape[a] > 1 && operand.strides[a] != dense[a])?;
+        let row = dense[apart] * size;
+        if row < LEAST_ROW {
+            return None;
+        }
+        let outer = Walk::new((0..=apart).rev().map(|a| (shape[a], operand.strides[a])));
+        let rows = shape[..=apart].iter().product();
+        let gathered = (0..rows).map(|number| {
+            let start = (operand.offset + outer.place(number)) * size;
+            bytes.get(start..start + row)
+        });
+        let gathered = gathered.collect::<Option<_>>()?;
+        let mut together = operand.clone();
+        (together.offset, together.strides) = (0, dense);
+        Some(Job {
+            gathered,
+            ..Job::new(gpu, form, &together, real, limits)
+        })
     }
 
     /// Arrays between passes.
@@ -227,7 +268,7 @@ impl<'a> Job<'a> {
     /// What is held, for rounds of at most so many columns.
     fn need(&self, rounds: &[Round], out: &OutMut<'_>) -> Need<'a> {
         let mut need = Need::new(self.gpu);
-        need.operand(&self.operand.bytes, self.layout.window.len());
+        need.operand(&self.bytes, self.layout.window.len());
         need.output(out, self.out_bytes);
         need.upload(self.tables.bytes.len());
         let most = rounds.iter().map(|r| r.outers * r.inners).max().unwrap_or(0);
@@ -392,7 +433,10 @@ impl<'a> Job<'a> {
                 }
             })
             .collect::<Result<_>>()?;
-        let given = launch.operand(self.operand.bytes, self.layout.window.clone())?;
+        let given = match self.gathered.is_empty() {
+            true => launch.operand(self.bytes, self.layout.window.clone())?,
+            false => launch.gather(&self.gathered)?,
+        };
         let made = launch.output(self.out_bytes)?;
         let tables = launch.upload(&self.tables.bytes)?;
         let most = rounds.iter().map(|r| r.outers * r.inners).max().unwrap_or(0);
