@@ -73,7 +73,7 @@ fn plans_are_as_short_as_promised() {
     use Transform::{Forward, RealForward, RealInverse};
     assert_eq!(of(Forward, 1), (1, 1, 16));
     assert_eq!(of(Forward, 4096), (1, 4096, 2 * 4096 * 8));
-    assert_eq!(of(Forward, 1 << 20), (2, 1 << 20, 4 * 8 << 20));
+    assert_eq!(of(Forward, 1 << 20), (2, 1 << 20, 32 << 20));
     assert_eq!(of(Forward, 1 << 23).0, 3);
     // A prime in one workgroup, and by three passes.
     assert_eq!(of(Forward, 97), (1, 196, 2 * 97 * 8));
