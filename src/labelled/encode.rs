@@ -29,7 +29,8 @@ pub struct Encoding {
 }
 
 /// Computes arrays and writes them to a NetCDF-4 file with their coordinates. f16 and bf16, which
-/// NetCDF-4 lacks, are stored as f32 of the same values.
+/// NetCDF-4 lacks, are stored as f32 of the same values; complex numbers as the compound of `r` and `i`
+/// that h5py, h5netcdf and netCDF4 with `auto_complex` read.
 ///
 /// # Errors
 /// Arrays that have different coordinates of one name, a folder that refuses, the memory bound,
