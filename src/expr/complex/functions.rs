@@ -8,6 +8,7 @@
 use super::{join, number, op};
 use crate::Result;
 use crate::expr::{Expr, NodeKind};
+use crate::geometry::broadcast_shapes;
 use tilewise_kernels::{Op, promote};
 
 /// The function that an op is for complex arguments, if it is one of these.
@@ -230,7 +231,8 @@ fn small_integer(expr: &Expr) -> Option<i32> {
 
 fn power(z: &Expr, exponent: &Expr) -> Result<Expr> {
     let dtype = promote(z.dtype, exponent.dtype);
-    let z = z.cast(dtype);
+    let shape = broadcast_shapes(&[&z.shape, &exponent.shape])?;
+    let z = z.cast(dtype).broadcast_to(&shape)?;
     if let Some(count) = small_integer(exponent) {
         let mut made: Option<Expr> = None;
         let mut factor = z.clone();
@@ -248,7 +250,7 @@ fn power(z: &Expr, exponent: &Expr) -> Result<Expr> {
             }
         }
         let Some(made) = made else {
-            return number(1.0, dtype)?.broadcast_to(&z.shape);
+            return number(1.0, dtype)?.broadcast_to(&shape);
         };
         return if count < 0 {
             op("reciprocal", &[&made])

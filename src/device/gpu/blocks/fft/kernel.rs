@@ -217,6 +217,10 @@ impl Kernel {
         if self.inverse && self.sink != Sink::Work {
             finish.push_str("    v = v.yx;\n");
         }
+        if self.cropped {
+            // The sum of real numbers is real, which roundings would hide.
+            finish.push_str("    if (place_of == 0u) { v.y = 0; }\n");
+        }
         let bound = match self.chirped || self.cropped {
             true => "    if (place_of >= p[11]) { return; }\n",
             false => "",
