@@ -244,7 +244,7 @@ fn npy_files_are_written_as_numpy_writes_them() {
         let data = bytes(&expected["words"], dtype.size());
         let path = folder.path().join(name);
         let writer = NpyWriter::create(&path, dtype, &integers(&expected["shape"])).unwrap();
-        conformance::sink(&*writer.sink(), &data);
+        conformance::sink(&*writer.array(), &data);
         assert!(!path.exists());
         writer.finish().unwrap();
         let numpys = std::fs::read(oracle().join("arrays").join(name)).unwrap();

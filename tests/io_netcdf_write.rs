@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 use tilewise::geometry::{Chunks, Region};
 use tilewise::io::{
-    AttrValue, Attributes, Container, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec, open_catalog,
-    open_source, open_text,
+    AttrValue, Attributes, Codec, Compression, Container, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec,
+    Writer, open_catalog, open_source, open_text,
 };
 use tilewise::store::{Sink, conformance};
 use tilewise::{DType, Error, Scalar};
@@ -104,9 +104,11 @@ fn every_dtype_comes_back_bit_by_bit() {
         variables[1].chunks = Some(vec![3, 2, 6]);
         for at in [3, 4] {
             variables[at].chunks = Some(vec![2, 5, 4]);
-            variables[at].deflate = Some(4);
+            variables[at].compression = Some(Compression {
+                codec: Codec::Deflate(4),
+                shuffle: at == 3,
+            });
         }
-        variables[3].shuffle = true;
         let writer = NetCdfWriter::create(&path, &spec(dims, variables)).unwrap();
         let mut expected = Vec::new();
         for name in ["piece", "chunks", "chosen", "packed", "deflated", "scalar"] {
@@ -159,7 +161,7 @@ fn sinks_conform() {
     ] {
         let (_folder, path) = folder();
         let mut variable = VariableSpec::new("v", &["y", "x"], VarType::Numeric(DType::F64));
-        (variable.chunks, variable.deflate, variable.shuffle) = (chunks, deflate, deflate.is_some());
+        (variable.chunks, variable.compression) = (chunks, deflate.map(Compression::deflate));
         let dims = vec![dim("y", 9, false), dim("x", 11, false)];
         let writer = NetCdfWriter::create(&path, &spec(dims, vec![variable])).unwrap();
         let data = elements(DType::F64, 99);
@@ -173,7 +175,7 @@ fn sinks_conform() {
 fn threads_write_one_variable() {
     let (_folder, path) = folder();
     let mut variable = VariableSpec::new("v", &["t", "x"], VarType::Numeric(DType::F32));
-    (variable.chunks, variable.deflate, variable.shuffle) = (Some(vec![4, 300]), Some(4), true);
+    (variable.chunks, variable.compression) = (Some(vec![4, 300]), Some(Compression::deflate(4)));
     let dims = vec![dim("t", 64, true), dim("x", 1000, false)];
     let writer = NetCdfWriter::create(&path, &spec(dims, vec![variable])).unwrap();
     let sink = writer.sink("v").unwrap();
@@ -197,7 +199,7 @@ fn threads_write_one_variable() {
 fn empty_axes_are_kept() {
     let (_folder, path) = folder();
     let mut chunked = VariableSpec::new("chunked", &["time", "x"], VarType::Numeric(DType::I16));
-    chunked.deflate = Some(1);
+    chunked.compression = Some(Compression::deflate(1));
     let variables = vec![
         VariableSpec::new("none", &["x"], VarType::Numeric(DType::F32)),
         chunked,
@@ -316,7 +318,7 @@ fn elements_never_written_are_fill() {
     declared.chunks = Some(vec![2, 2]);
     declared.fill = Some(Scalar::new(-1i32));
     let mut default = VariableSpec::new("default", &["t", "x"], VarType::Numeric(DType::F32));
-    (default.chunks, default.deflate) = (Some(vec![2, 2]), Some(1));
+    (default.chunks, default.compression) = (Some(vec![2, 2]), Some(Compression::deflate(1)));
     let file = spec(
         vec![dim("t", 4, true), dim("x", 3, false)],
         vec![declared, default],
@@ -396,8 +398,7 @@ fn what_was_read_can_be_written() {
         let source = Container::open(data.join(name)).unwrap();
         let mut file = FileSpec::like(source.catalog());
         for variable in &mut file.variables {
-            variable.shuffle = true;
-            variable.deflate = Some(2);
+            variable.compression = Some(Compression::deflate(2));
         }
         let writer = NetCdfWriter::create(&path, &file).unwrap();
         for variable in &source.catalog().variables {

@@ -19,6 +19,110 @@ pub struct FileSpec {
     pub attributes: Attributes,
 }
 
+/// A general compressor with its level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Codec {
+    /// zlib (gzip in Zarr), level 1 to 9.
+    Deflate(u8),
+    /// Zstandard, level 1 to 22.
+    Zstd(u8),
+    /// Blosc with LZ4 inside, level 1 to 9.
+    BloscLz4(u8),
+    /// Blosc with Zstandard inside, level 1 to 9.
+    BloscZstd(u8),
+}
+
+/// How chunks are compressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Compression {
+    /// The compressor.
+    pub codec: Codec,
+    /// Whether the bytes of elements are grouped before, which helps with numbers.
+    pub shuffle: bool,
+}
+
+impl Codec {
+    /// The names, the usual and the highest level, and how a level makes a codec.
+    const NAMES: [(&str, u8, u8, fn(u8) -> Codec); 4] = [
+        ("deflate", 4, 9, Codec::Deflate),
+        ("zstd", 3, 22, Codec::Zstd),
+        ("blosc-lz4", 5, 9, Codec::BloscLz4),
+        ("blosc-zstd", 3, 9, Codec::BloscZstd),
+    ];
+
+    /// The level.
+    pub fn level(self) -> u8 {
+        match self {
+            Codec::Deflate(n) | Codec::Zstd(n) | Codec::BloscLz4(n) | Codec::BloscZstd(n) => n,
+        }
+    }
+
+    /// Its name without the level.
+    pub fn name(self) -> &'static str {
+        Codec::NAMES[match self {
+            Codec::Deflate(_) => 0,
+            Codec::Zstd(_) => 1,
+            Codec::BloscLz4(_) => 2,
+            Codec::BloscZstd(_) => 3,
+        }]
+        .0
+    }
+
+    fn check(self) -> Result<()> {
+        let most = Codec::NAMES
+            .iter()
+            .find(|n| n.0 == self.name())
+            .map_or(9, |n| n.2);
+        match self.level() {
+            level if (1..=most).contains(&level) => Ok(()),
+            level => Err(Error::invalid(format!(
+                "{} level {level} is not within 1 to {most}",
+                self.name()
+            ))),
+        }
+    }
+}
+
+impl Compression {
+    /// deflate with shuffle, which every reader of NetCDF-4 has.
+    pub fn deflate(level: u8) -> Compression {
+        Compression {
+            codec: Codec::Deflate(level),
+            shuffle: true,
+        }
+    }
+
+    /// The compression that a text names: `none`, or a codec with a level, as in `zstd:3` (without
+    /// one a usual level), always with shuffle.
+    ///
+    /// # Errors
+    /// For any other text; lists the codecs.
+    pub fn parse(text: &str) -> Result<Option<Compression>> {
+        let (name, level) = match text.split_once(':') {
+            Some((name, level)) => (name, Some(level)),
+            None => (text, None),
+        };
+        if name == "none" && level.is_none() {
+            return Ok(None);
+        }
+        let wrong = || {
+            let names: Vec<String> = Codec::NAMES
+                .iter()
+                .map(|n| format!("{}:1-{}", n.0, n.2))
+                .collect();
+            Error::invalid(format!("codec {text:?} is none of none, {}", names.join(", ")))
+        };
+        let &(_, usual, _, make) = Codec::NAMES.iter().find(|n| n.0 == name).ok_or_else(wrong)?;
+        let level = match level {
+            Some(level) => level.parse::<u8>().map_err(|_| wrong())?,
+            None => usual,
+        };
+        let codec = make(level);
+        codec.check()?;
+        Ok(Some(Compression { codec, shuffle: true }))
+    }
+}
+
 /// A variable to be written.
 #[derive(Clone, Debug)]
 pub struct VariableSpec {
@@ -31,10 +135,10 @@ pub struct VariableSpec {
     /// The shape of its chunks; `None` lets the writer choose: one piece where nothing is
     /// compressed and nothing can grow.
     pub chunks: Option<Vec<usize>>,
-    /// The level of its compression, 1 to 9; `None` stores it as it is.
-    pub deflate: Option<u8>,
-    /// Whether the bytes of its elements are grouped before they are compressed.
-    pub shuffle: bool,
+    /// How its chunks are compressed; `None` stores them as they are.
+    pub compression: Option<Compression>,
+    /// The shape of its shards, whole chunks each, where the format has shards; `None` for none.
+    pub shards: Option<Vec<usize>>,
     /// The value of missing elements, an element of its dtype; written as `_FillValue`.
     pub fill: Option<Scalar>,
     /// Its other attributes.
@@ -49,8 +153,8 @@ impl VariableSpec {
             dims: dims.iter().map(|d| d.to_string()).collect(),
             dtype,
             chunks: None,
-            deflate: None,
-            shuffle: false,
+            compression: None,
+            shards: None,
             fill: None,
             attributes: Attributes::new(),
         }
@@ -66,8 +170,8 @@ impl FileSpec {
             dims: v.dims.clone(),
             dtype: v.dtype.clone(),
             chunks: v.chunks.clone(),
-            deflate: None,
-            shuffle: false,
+            compression: None,
+            shards: None,
             fill: None,
             attributes: v.attributes.clone(),
         });
@@ -115,10 +219,23 @@ impl FileSpec {
                     "variable {name}: chunks {chunks:?} do not fit its shape {shape:?}"
                 )));
             }
-            if let Some(level) = variable.deflate.filter(|l| !(1..=9).contains(l)) {
-                return Err(Error::invalid(format!(
-                    "variable {name}: deflate level {level} is not within 1 to 9"
-                )));
+            if let Some(compression) = variable.compression {
+                compression
+                    .codec
+                    .check()
+                    .map_err(|e| Error::invalid(format!("variable {name}: {e}")))?;
+            }
+            if let Some(shards) = &variable.shards {
+                let fitting = |chunks: &Vec<usize>| {
+                    shards.len() == chunks.len()
+                        && shards.iter().zip(chunks).all(|(s, c)| *s > 0 && s % c == 0)
+                };
+                if !variable.chunks.as_ref().is_some_and(fitting) {
+                    return Err(Error::invalid(format!(
+                        "variable {name}: shards {shards:?} are not whole chunks of {:?}",
+                        variable.chunks
+                    )));
+                }
             }
             match (&variable.dtype, variable.fill) {
                 (VarType::Other(what), _) => {
@@ -178,17 +295,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn codecs_are_parsed() {
+        let parsed = |text| Compression::parse(text).map(|c| c.map(|c| c.codec));
+        assert_eq!(parsed("none").unwrap(), None);
+        assert_eq!(parsed("deflate").unwrap(), Some(Codec::Deflate(4)));
+        assert_eq!(parsed("zstd:19").unwrap(), Some(Codec::Zstd(19)));
+        assert_eq!(parsed("blosc-lz4:5").unwrap(), Some(Codec::BloscLz4(5)));
+        for bad in ["", "lzma", "zstd:", "zstd:0", "zstd:23", "deflate:-1", "none:1"] {
+            let error = parsed(bad).unwrap_err().to_string();
+            assert!(
+                error.contains("deflate") || error.contains("zstd"),
+                "{bad}: {error}"
+            );
+        }
+    }
+
     /// A change to a good description, and what its error says.
     type Fault = (fn(&mut FileSpec), &'static str);
 
     #[test]
     fn faults_are_named() {
         assert!(file().check().is_ok());
-        let faults: [Fault; 8] = [
+        let faults: [Fault; 9] = [
             (|f| f.variables[0].dims = vec!["y".into()], "dimension y"),
             (|f| f.variables[0].chunks = Some(vec![2, 2]), "chunks [2, 2]"),
             (|f| f.variables[0].chunks = Some(vec![0]), "chunks [0]"),
-            (|f| f.variables[0].deflate = Some(12), "level 12"),
+            (
+                |f| f.variables[0].compression = Some(Compression::deflate(12)),
+                "level 12",
+            ),
+            (|f| f.variables[0].shards = Some(vec![2]), "shards [2]"),
             (
                 |f| f.variables[0].fill = Some(Scalar::new(1i32)),
                 "fill value int32",

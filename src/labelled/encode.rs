@@ -6,7 +6,7 @@
 use super::coord::{Coord, CoordData};
 use super::data_array::DataArray;
 use super::index::{Index, Values};
-use crate::io::{Attributes, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec};
+use crate::io::{Attributes, Compression, Dim, FileSpec, OutputFormat, VarType, VariableSpec};
 use crate::plan::block_extents;
 use crate::session::{Array, Session};
 use crate::store::Sink;
@@ -19,23 +19,41 @@ const CHUNK_BYTES: usize = 4 << 20;
 /// Smaller chunks are joined up to this.
 const SMALL_CHUNK_BYTES: usize = 1 << 20;
 
-/// How a NetCDF-4 file is written.
+/// How a file is written.
 #[derive(Clone, Debug, Default)]
 pub struct Encoding {
-    /// The level of compression, 1 to 9; `None` stores plainly.
-    pub deflate: Option<u8>,
+    /// How arrays are compressed; `None` stores them plainly.
+    pub compression: Option<Compression>,
     /// Attributes of the file.
     pub attributes: Attributes,
 }
 
-/// Computes arrays and writes them to a NetCDF-4 file with their coordinates. f16 and bf16, which
-/// NetCDF-4 lacks, are stored as f32 of the same values; complex numbers as the compound of `r` and `i`
-/// that h5py, h5netcdf and netCDF4 with `auto_complex` read.
+/// Computes arrays and writes them to a NetCDF-4 file with their coordinates; as [`write`].
 ///
 /// # Errors
-/// Arrays that have different coordinates of one name, a folder that refuses, the memory bound,
-/// and what reading and computing meet. No file is left then.
+/// As [`write`].
 pub fn write_netcdf(session: &Session, path: &Path, arrays: &[DataArray], encoding: &Encoding) -> Result<()> {
+    write(session, path, OutputFormat::NetCdf4, arrays, encoding)
+}
+
+/// Computes arrays, in one pass over what they share, and writes them to a file or store of a format
+/// with their coordinates. f16 and bf16, which NetCDF lacks, are stored as f32 of the same values;
+/// complex numbers in NetCDF-4 as the compound of `r` and `i` that h5py, h5netcdf and netCDF4 with
+/// `auto_complex` read.
+///
+/// # Errors
+/// Arrays that have different coordinates of one name, what the format cannot hold, a folder that
+/// refuses, the memory bound, and what reading and computing meet. No file is left then.
+pub fn write(
+    session: &Session,
+    path: &Path,
+    format: OutputFormat,
+    arrays: &[DataArray],
+    encoding: &Encoding,
+) -> Result<()> {
+    if !format.is_labelled() {
+        return write_bare(session, path, format, arrays);
+    }
     let storable = |array: &DataArray| match array.dtype() {
         DType::F16 | DType::BF16 => array.astype(DType::F32),
         _ => array.clone(),
@@ -68,7 +86,7 @@ pub fn write_netcdf(session: &Session, path: &Path, arrays: &[DataArray], encodi
         variables,
         attributes: encoding.attributes.clone(),
     };
-    let writer = NetCdfWriter::create(path, &spec)?;
+    let writer = format.create(path, &spec)?;
     let mut streams: Vec<(Array, Arc<dyn Sink>)> = Vec::new();
     for (name, coord) in coords
         .iter()
@@ -86,6 +104,42 @@ pub fn write_netcdf(session: &Session, path: &Path, arrays: &[DataArray], encodi
     for array in arrays {
         streams.push((array.array(), writer.sink(array.name())?));
     }
+    let outputs: Vec<(&Array, Arc<dyn Sink>)> = streams.iter().map(|(a, s)| (a, s.clone())).collect();
+    session.store(&outputs)?;
+    drop(outputs);
+    drop(streams);
+    writer.finish()
+}
+
+/// Writes arrays to a format that holds no labels.
+fn write_bare(session: &Session, path: &Path, format: OutputFormat, arrays: &[DataArray]) -> Result<()> {
+    let mut spec = FileSpec::default();
+    for array in arrays {
+        for (dim, &len) in array.dims().iter().zip(array.shape()) {
+            // Without labels, dimensions of one name may differ.
+            spec.dims.push(Dim {
+                name: format!("{}/{dim}", array.name()),
+                len,
+                unlimited: false,
+            });
+        }
+        let dims: Vec<String> = array
+            .dims()
+            .iter()
+            .map(|d| format!("{}/{d}", array.name()))
+            .collect();
+        let dims: Vec<&str> = dims.iter().map(String::as_str).collect();
+        spec.variables.push(VariableSpec::new(
+            array.name(),
+            &dims,
+            VarType::Numeric(array.dtype()),
+        ));
+    }
+    let writer = format.create(path, &spec)?;
+    let streams: Vec<(Array, Arc<dyn Sink>)> = arrays
+        .iter()
+        .map(|a| Ok((a.array(), writer.sink(a.name())?)))
+        .collect::<Result<_>>()?;
     let outputs: Vec<(&Array, Arc<dyn Sink>)> = streams.iter().map(|(a, s)| (a, s.clone())).collect();
     session.store(&outputs)?;
     drop(outputs);
@@ -182,12 +236,11 @@ fn array_spec(array: &DataArray, encoding: &Encoding) -> VariableSpec {
         _ => None,
     };
     let compressed = encoding
-        .deflate
+        .compression
         .filter(|_| !dims.is_empty() && !array.expr().is_empty());
     VariableSpec {
         chunks: stored_chunks(array, compressed.is_some()),
-        deflate: compressed,
-        shuffle: compressed.is_some(),
+        compression: compressed,
         fill,
         attributes,
         ..VariableSpec::new(array.name(), &dims, VarType::Numeric(array.dtype()))

@@ -29,7 +29,7 @@ pub use coord::{Coord, CoordData};
 pub use data_array::{Coords, DataArray};
 pub use dataset::{Dataset, Datasets};
 pub use dot::dot;
-pub use encode::{Encoding, Nowhere, write_netcdf};
+pub use encode::{Encoding, Nowhere, write, write_netcdf};
 pub use eval::{evaluate, function_names};
 pub use fft::FftOptions;
 pub use group::GroupBy;

@@ -55,6 +55,9 @@ pub struct EvalArgs {
     /// Compress the output at this level
     #[arg(long, value_name = "1-9", value_parser = clap::value_parser!(u8).range(1..=9))]
     pub deflate: Option<u8>,
+    /// Compress the output with this codec and level, as in deflate:4 or zstd:3; none for none
+    #[arg(long, value_name = "CODEC[:LEVEL]", conflicts_with = "deflate")]
+    pub codec: Option<String>,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,

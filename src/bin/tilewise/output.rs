@@ -3,22 +3,16 @@
 use crate::options::EvalArgs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use tilewise::io::{Attributes, NpyWriter};
+use tilewise::io::{Attributes, Compression, OutputFormat};
 use tilewise::labelled::cftime::now;
-use tilewise::labelled::{DataArray, Datasets, Encoding, write_netcdf};
+use tilewise::labelled::{DataArray, Datasets, Encoding, write};
 use tilewise::{Error, Result, Session};
 
 /// An output file and its format.
 #[derive(Debug)]
 pub struct Target {
     path: PathBuf,
-    format: Format,
-}
-
-#[derive(Debug)]
-enum Format {
-    NetCdf,
-    Npy,
+    format: OutputFormat,
 }
 
 impl Target {
@@ -27,21 +21,7 @@ impl Target {
     /// # Errors
     /// For an ending of no format that can be written, and for a folder.
     pub fn of(path: &Path) -> Result<Target> {
-        let ending = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let format = match ending.as_str() {
-            "nc" | "nc4" | "h5" | "hdf5" => Format::NetCdf,
-            "npy" => Format::Npy,
-            _ => {
-                return Err(Error::invalid(format!(
-                    "{}: the ending tells the format: .nc, .nc4, .h5, .hdf5 (NetCDF-4) or .npy",
-                    path.display()
-                )));
-            }
-        };
+        let format = OutputFormat::of(path)?;
         if path.is_dir() {
             return Err(Error::io("write", path)(std::io::ErrorKind::IsADirectory.into()));
         }
@@ -81,26 +61,15 @@ impl Target {
         results: &[DataArray],
         args: &EvalArgs,
     ) -> Result<()> {
-        match self.format {
-            Format::NetCdf => {
-                let encoding = Encoding {
-                    deflate: args.deflate,
-                    attributes: attributes(datasets, args),
-                };
-                write_netcdf(session, &self.path, results, &encoding)
-            }
-            Format::Npy => {
-                let [result] = results else {
-                    return Err(Error::invalid(format!(
-                        "an .npy file holds one array, the expression has {} results; write them to a .nc file",
-                        results.len()
-                    )));
-                };
-                let writer = NpyWriter::create(&self.path, result.dtype(), result.shape())?;
-                session.store(&[(&result.array(), writer.sink())])?;
-                writer.finish()
-            }
-        }
+        let compression = match &args.codec {
+            Some(text) => Compression::parse(text)?,
+            None => args.deflate.map(Compression::deflate),
+        };
+        let encoding = Encoding {
+            compression,
+            attributes: attributes(datasets, args),
+        };
+        write(session, &self.path, self.format, results, &encoding)
     }
 }
 

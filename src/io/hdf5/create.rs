@@ -8,7 +8,7 @@ use super::types::{file_type, text_type};
 use crate::DType;
 use crate::io::catalog::{VarType, netcdf_default_fill};
 use crate::io::filters::Filter;
-use crate::io::spec::VariableSpec;
+use crate::io::spec::{Codec, VariableSpec};
 use hdf5_sys::h5d::*;
 use hdf5_sys::h5g::H5Gcreate2;
 use hdf5_sys::h5p::*;
@@ -111,8 +111,8 @@ pub(super) fn variable(
     let doing = "set the layout";
     let grows = unlimited.contains(&true);
     let empty = shape.contains(&0);
-    let chunked = !shape.is_empty()
-        && (grows || (!empty && (spec.chunks.is_some() || spec.deflate.is_some() || spec.shuffle)));
+    let chunked =
+        !shape.is_empty() && (grows || (!empty && (spec.chunks.is_some() || spec.compression.is_some())));
     let numeric = matches!(spec.dtype, VarType::Numeric(_));
     let fill_value = fill_value(spec, fill);
     let mut filters = Vec::new();
@@ -132,13 +132,24 @@ pub(super) fn variable(
             check(H5Pset_chunk(list.raw(), wide.len() as i32, wide.as_ptr()), doing)?;
             // HDF5 cannot compress strings of variable length, only their addresses.
             if spec.dtype != VarType::Text {
-                if spec.shuffle && size > 1 {
+                let shuffles = spec.compression.is_some_and(|c| c.shuffle);
+                if shuffles && size > 1 {
                     check(H5Pset_shuffle(list.raw()), doing)?;
                     filters.push(Filter::Shuffle(size));
                 }
-                if let Some(level) = spec.deflate {
-                    check(H5Pset_deflate(list.raw(), level.into()), doing)?;
-                    filters.push(Filter::Deflate(level));
+                match spec.compression.map(|c| c.codec) {
+                    None => {}
+                    Some(Codec::Deflate(level)) => {
+                        check(H5Pset_deflate(list.raw(), level.into()), doing)?;
+                        filters.push(Filter::Deflate(level));
+                    }
+                    Some(codec) => {
+                        return Err(format!(
+                            "variable {}: {} is not written to NetCDF-4; deflate is",
+                            spec.name,
+                            codec.name()
+                        ));
+                    }
                 }
             }
         } else if numeric && !empty {

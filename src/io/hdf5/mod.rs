@@ -26,6 +26,7 @@ use self::ffi::{H5Result, Id, check, cstring, locked};
 use self::source::{Hdf5Source, LIBRARY_CACHE};
 use self::walk::Walk;
 use super::catalog::{Catalog, VarType, Variable};
+use super::contents::Contents;
 use super::file::ReadFile;
 use super::text::TextArray;
 use crate::store::Source;
@@ -71,55 +72,6 @@ impl Hdf5File {
         .map_err(|reason: String| Error::format(path, reason))
     }
 
-    /// What the file holds.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    /// A source for a numeric variable.
-    ///
-    /// # Errors
-    /// When there is no such variable, its elements are not numbers, or it needs a filter that the
-    /// HDF5 library lacks.
-    pub fn source(&self, name: &str) -> Result<Arc<dyn Source>> {
-        let (variable, dataset) = self.find(name)?;
-        let Some(dtype) = variable.numeric() else {
-            return Err(Error::format(
-                &self.catalog.path,
-                format!(
-                    "variable {name} holds {} elements, which are not numbers",
-                    variable.dtype
-                ),
-            ));
-        };
-        self.check_filters(name, dataset)?;
-        let (file, shape) = (self.file.clone(), variable.shape.clone());
-        locked(|| {
-            let source = Hdf5Source::new(file, dataset.clone(), name.to_string(), dtype, shape)?;
-            Ok(Arc::new(source) as Arc<dyn Source>)
-        })
-        .map_err(|reason: String| self.error(name, reason))
-    }
-
-    /// The strings of a text variable.
-    ///
-    /// # Errors
-    /// When there is no such variable, its elements are not text, or they cannot be read.
-    pub fn text(&self, name: &str) -> Result<TextArray> {
-        let (variable, dataset) = self.find(name)?;
-        if !matches!(variable.dtype, VarType::Text | VarType::Char) {
-            return Err(Error::format(
-                &self.catalog.path,
-                format!(
-                    "variable {name} holds {} elements, which are not text",
-                    variable.dtype
-                ),
-            ));
-        }
-        self.check_filters(name, dataset)?;
-        locked(|| text::read(dataset)).map_err(|reason| self.error(name, reason))
-    }
-
     fn error(&self, variable: &str, reason: String) -> Error {
         Error::format(&self.catalog.path, format!("variable {variable}: {reason}"))
     }
@@ -144,6 +96,57 @@ impl Hdf5File {
             )),
             None => Ok(()),
         }
+    }
+}
+
+impl Contents for Hdf5File {
+    /// What the file holds.
+    fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// A source for a numeric variable.
+    ///
+    /// # Errors
+    /// When there is no such variable, its elements are not numbers, or it needs a filter that the
+    /// HDF5 library lacks.
+    fn source(&self, name: &str) -> Result<Arc<dyn Source>> {
+        let (variable, dataset) = self.find(name)?;
+        let Some(dtype) = variable.numeric() else {
+            return Err(Error::format(
+                &self.catalog.path,
+                format!(
+                    "variable {name} holds {} elements, which are not numbers",
+                    variable.dtype
+                ),
+            ));
+        };
+        self.check_filters(name, dataset)?;
+        let (file, shape) = (self.file.clone(), variable.shape.clone());
+        locked(|| {
+            let source = Hdf5Source::new(file, dataset.clone(), name.to_string(), dtype, shape)?;
+            Ok(Arc::new(source) as Arc<dyn Source>)
+        })
+        .map_err(|reason: String| self.error(name, reason))
+    }
+
+    /// The strings of a text variable.
+    ///
+    /// # Errors
+    /// When there is no such variable, its elements are not text, or they cannot be read.
+    fn text(&self, name: &str) -> Result<TextArray> {
+        let (variable, dataset) = self.find(name)?;
+        if !matches!(variable.dtype, VarType::Text | VarType::Char) {
+            return Err(Error::format(
+                &self.catalog.path,
+                format!(
+                    "variable {name} holds {} elements, which are not text",
+                    variable.dtype
+                ),
+            ));
+        }
+        self.check_filters(name, dataset)?;
+        locked(|| text::read(dataset)).map_err(|reason| self.error(name, reason))
     }
 }
 

@@ -11,10 +11,10 @@ use super::shared::{Shared, State, failure};
 use super::sink::Hdf5Sink;
 use super::walk::join;
 use super::write_attributes::{write, write_all, write_text};
-use crate::geometry::Region;
 use crate::io::catalog::{AttrValue, VarType};
 use crate::io::spec::{FileSpec, VariableSpec};
 use crate::io::unfinished::create_unfinished;
+use crate::io::writer::Writer;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
 use hdf5_sys::h5d::H5Dwrite;
@@ -74,11 +74,44 @@ impl NetCdfWriter {
         })
     }
 
-    /// A sink for a numeric variable.
+    /// Closes the file and gives it its name, replacing a file that has it.
     ///
     /// # Errors
-    /// When there is no such variable or it is text.
-    pub fn sink(&self, variable: &str) -> Result<Arc<dyn Sink>> {
+    /// As [`Writer::finish`].
+    pub fn finish(mut self) -> Result<()> {
+        let path = self.shared.path.clone();
+        let Some(state) = self.shared.close() else {
+            return Ok(());
+        };
+        // SAFETY: a valid file; the lock is held.
+        let flushed = locked(|| check(unsafe { H5Fflush(state.file.raw(), H5F_SCOPE_GLOBAL) }, "write"));
+        drop(state);
+        flushed.map_err(|reason| failure(&path, reason))?;
+        if self.shared.has_failed() {
+            return Err(Error::format(&path, "not kept, because a write to it failed"));
+        }
+        match self.temporary.take() {
+            Some(temporary) => temporary
+                .persist(&path)
+                .map_err(|e| Error::io("rename to", &path)(e.error)),
+            None => Ok(()),
+        }
+    }
+
+    fn find(&self, variable: &str) -> Result<(usize, &VariableSpec)> {
+        let at = self.spec.variables.iter().position(|v| v.name == variable);
+        at.map(|at| (at, &self.spec.variables[at]))
+            .ok_or_else(|| Error::invalid(format!("the file has no variable {variable}")))
+    }
+
+    fn shape(&self, variable: &VariableSpec) -> Result<Vec<usize>> {
+        let dims = self.spec.dims_of(variable)?;
+        Ok(dims.into_iter().map(|d| self.spec.dims[d].len).collect())
+    }
+}
+
+impl Writer for NetCdfWriter {
+    fn sink(&self, variable: &str) -> Result<Arc<dyn Sink>> {
         let (number, spec) = self.find(variable)?;
         let VarType::Numeric(dtype) = spec.dtype else {
             return Err(Error::invalid(format!(
@@ -102,22 +135,7 @@ impl NetCdfWriter {
         }))
     }
 
-    /// Writes all elements of a numeric variable, row-major.
-    ///
-    /// # Errors
-    /// As [`NetCdfWriter::sink`], and when `bytes` are not the variable's bytes.
-    pub fn write_whole(&self, variable: &str, bytes: &[u8]) -> Result<()> {
-        let sink = self.sink(variable)?;
-        sink.write(&Region::whole(sink.shape()), bytes)
-    }
-
-    /// Writes all strings of a text variable, row-major; for [`VarType::Char`] the last dimension
-    /// is the room of each string, and what is not used is NUL.
-    ///
-    /// # Errors
-    /// When there is no such variable, it is numeric, the number of strings is wrong, or one is too
-    /// long.
-    pub fn write_text(&self, variable: &str, values: &[String]) -> Result<()> {
+    fn write_text(&self, variable: &str, values: &[String]) -> Result<()> {
         let (number, spec) = self.find(variable)?;
         let mut shape = self.shape(spec)?;
         let width = match spec.dtype {
@@ -151,39 +169,8 @@ impl NetCdfWriter {
         })
     }
 
-    /// Closes the file and gives it its name, replacing a file that has it.
-    ///
-    /// # Errors
-    /// When the system refuses, or a write failed before; then nothing has that name.
-    pub fn finish(mut self) -> Result<()> {
-        let path = self.shared.path.clone();
-        let Some(state) = self.shared.close() else {
-            return Ok(());
-        };
-        // SAFETY: a valid file; the lock is held.
-        let flushed = locked(|| check(unsafe { H5Fflush(state.file.raw(), H5F_SCOPE_GLOBAL) }, "write"));
-        drop(state);
-        flushed.map_err(|reason| failure(&path, reason))?;
-        if self.shared.has_failed() {
-            return Err(Error::format(&path, "not kept, because a write to it failed"));
-        }
-        match self.temporary.take() {
-            Some(temporary) => temporary
-                .persist(&path)
-                .map_err(|e| Error::io("rename to", &path)(e.error)),
-            None => Ok(()),
-        }
-    }
-
-    fn find(&self, variable: &str) -> Result<(usize, &VariableSpec)> {
-        let at = self.spec.variables.iter().position(|v| v.name == variable);
-        at.map(|at| (at, &self.spec.variables[at]))
-            .ok_or_else(|| Error::invalid(format!("the file has no variable {variable}")))
-    }
-
-    fn shape(&self, variable: &VariableSpec) -> Result<Vec<usize>> {
-        let dims = self.spec.dims_of(variable)?;
-        Ok(dims.into_iter().map(|d| self.spec.dims[d].len).collect())
+    fn finish(self: Box<Self>) -> Result<()> {
+        (*self).finish()
     }
 }
 

@@ -8,6 +8,7 @@ mod write;
 
 use self::header::{Header, read_header};
 use super::catalog::{Attributes, Catalog, Dim, VarType, Variable};
+use super::contents::Contents;
 use super::file::{ReadFile, check_region, fingerprint};
 use super::filters::swap_bytes;
 use super::piece::{WINDOW, piece_scratch, read_piece};
@@ -89,9 +90,11 @@ impl NpyFile {
             array: Arc::new(NpySource { file, header, offset }),
         })
     }
+}
 
+impl Contents for NpyFile {
     /// What the file holds: one variable called `data` with dimensions `dim_0`, `dim_1`, ….
-    pub fn catalog(&self) -> &Catalog {
+    fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
@@ -99,7 +102,7 @@ impl NpyFile {
     ///
     /// # Errors
     /// When `variable` is not `data`.
-    pub fn source(&self, variable: &str) -> Result<Arc<dyn Source>> {
+    fn source(&self, variable: &str) -> Result<Arc<dyn Source>> {
         if variable == NAME {
             Ok(self.array.clone())
         } else {

@@ -6,9 +6,12 @@
 use super::NAME;
 use super::header::header_bytes;
 use crate::geometry::{Region, checked_bytes};
+use crate::io::catalog::VarType;
 use crate::io::file::check_region;
 use crate::io::piece::write_piece;
+use crate::io::spec::FileSpec;
 use crate::io::unfinished::create_unfinished;
+use crate::io::writer::Writer;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
 use std::fs::File;
@@ -64,8 +67,32 @@ impl NpyWriter {
         })
     }
 
+    /// Creates a file for the one variable that `spec` describes; names and attributes are lost.
+    ///
+    /// # Errors
+    /// As [`NpyWriter::create`], and when there is not exactly one variable, of numbers.
+    pub fn for_spec(path: &Path, spec: &FileSpec) -> Result<NpyWriter> {
+        spec.check()?;
+        let [variable] = spec.variables.as_slice() else {
+            return Err(Error::invalid(format!(
+                "{}: an .npy file holds one array, not {}; write them to a .nc file",
+                path.display(),
+                spec.variables.len()
+            )));
+        };
+        let VarType::Numeric(dtype) = variable.dtype else {
+            return Err(Error::invalid(format!(
+                "{}: text is not written to NPY",
+                variable.name
+            )));
+        };
+        let dims = spec.dims_of(variable)?;
+        let shape: Vec<usize> = dims.into_iter().map(|d| spec.dims[d].len).collect();
+        NpyWriter::create(path, dtype, &shape)
+    }
+
     /// The sink for the array.
-    pub fn sink(&self) -> Arc<dyn Sink> {
+    pub fn array(&self) -> Arc<dyn Sink> {
         self.sink.clone()
     }
 
@@ -78,6 +105,21 @@ impl NpyWriter {
         self.temporary
             .persist(&path)
             .map_err(|e| Error::io("rename to", &path)(e.error))
+    }
+}
+
+impl Writer for NpyWriter {
+    /// The one array, whatever its name.
+    fn sink(&self, _variable: &str) -> Result<Arc<dyn Sink>> {
+        Ok(self.array())
+    }
+
+    fn write_text(&self, variable: &str, _values: &[String]) -> Result<()> {
+        Err(Error::invalid(format!("{variable}: text is not written to NPY")))
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        (*self).finish()
     }
 }
 

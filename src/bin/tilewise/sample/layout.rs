@@ -2,7 +2,7 @@
 
 use super::variable::{MISSING, Name};
 use crate::options::{Frequency, SampleArgs, parse_chunks};
-use tilewise::io::{Attributes, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec};
+use tilewise::io::{Attributes, Compression, Dim, FileSpec, VarType, VariableSpec, Writer};
 use tilewise::labelled::cftime::{Calendar, Date, Moment};
 use tilewise::{DType, Error, Result, Scalar};
 
@@ -177,8 +177,7 @@ impl Layout {
         for name in names {
             variables.push(VariableSpec {
                 chunks: Some(self.chunks.clone()),
-                deflate: args.deflate,
-                shuffle: args.deflate.is_some(),
+                compression: args.deflate.map(Compression::deflate),
                 fill: Some(Scalar::new(MISSING)),
                 ..variable(
                     name.text(),
@@ -218,7 +217,7 @@ impl Layout {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write_coordinates(&self, writer: &NetCdfWriter) -> Result<()> {
+    pub fn write_coordinates(&self, writer: &dyn Writer) -> Result<()> {
         let cells = |centres: &[f64], half: f64| -> Vec<[f64; 2]> {
             centres.iter().map(|c| [c - half, c + half]).collect()
         };

@@ -14,7 +14,7 @@ use layout::Layout;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tilewise::geometry::Region;
-use tilewise::io::{NetCdfWriter, NpyWriter};
+use tilewise::io::{NetCdfWriter, NpyWriter, Writer};
 use tilewise::store::Sink;
 use tilewise::{DType, Error, Result};
 use variable::Name;
@@ -49,7 +49,7 @@ pub fn sample(args: &SampleArgs) -> Result<()> {
                 ));
             };
             let writer = NpyWriter::create(&args.output, DType::F32, &layout.shape())?;
-            fill(&*writer.sink(), &climate, &layout, *name)?;
+            fill(&*writer.array(), &climate, &layout, *name)?;
             writer.finish()
         }
     }
