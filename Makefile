@@ -7,7 +7,7 @@ DEMO  := target/demo
 export MESA_SHADER_CACHE_DIR ?= $(CURDIR)/target/mesa-shader-cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench doc
+.PHONY: help setup run test test-interop check bench doc
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test: setup ## every test of the workspace, GPU tests on software Vulkan where n
 	tools/test-setup.sh
 	$(CARGO) test --workspace --all-targets
 	$(CARGO) test --workspace --doc
+
+test-interop: setup ## other people's tools read what tilewise writes, and the other way round
+	$(CARGO) build --bin tilewise
+	tools/interop.sh target/debug/tilewise
 
 check: ## what to run before a commit: format, lints, house rules, fast tests
 	$(CARGO) fmt --all --check

@@ -231,6 +231,39 @@ fn read_everything(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Addresses of another file mean nothing in this one.
+#[test]
+fn links_to_other_files_are_read_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = ndarray::Array1::from_iter((0..40).map(|i| i * 3));
+    let other = hdf5::File::create(folder.path().join("other.h5")).unwrap();
+    other
+        .new_dataset_builder()
+        .with_data(&values)
+        .create("piece")
+        .unwrap();
+    let builder = other.new_dataset_builder().with_data(&values).chunk(7).deflate(2);
+    builder.create("chunks").unwrap();
+    other.close().unwrap();
+    let path = folder.path().join("links.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    let zeros = ndarray::Array1::<f64>::zeros(5000);
+    file.new_dataset_builder()
+        .with_data(&zeros)
+        .create("own")
+        .unwrap();
+    file.link_external("other.h5", "/piece", "a").unwrap();
+    file.link_external("other.h5", "/chunks", "b").unwrap();
+    file.close().unwrap();
+    let expected: Vec<u8> = values.iter().flat_map(|v: &i32| v.to_le_bytes()).collect();
+    for name in ["a", "b"] {
+        let source = open_source(&path, name).unwrap();
+        let mut out = vec![0; 160];
+        source.read(&Region::whole(&[40]), &mut out).unwrap();
+        assert_eq!(out, expected, "{name}");
+    }
+}
+
 #[test]
 fn npy_files_are_written_as_numpy_writes_them() {
     let folder = tempfile::tempdir().unwrap();

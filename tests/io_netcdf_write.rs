@@ -434,3 +434,68 @@ fn what_was_read_can_be_written() {
         }
     }
 }
+
+#[test]
+fn files_grow_along_their_unlimited_dimension() {
+    let (_folder, path) = folder();
+    let parts = |steps: usize| {
+        let dims = vec![dim("time", steps, true), dim("y", 5, false)];
+        let mut t = VariableSpec::new("t", &["time", "y"], VarType::Numeric(DType::F32));
+        (t.chunks, t.compression) = (Some(vec![3, 2]), Some(Compression::deflate(2)));
+        let time = VariableSpec::new("time", &["time"], VarType::Numeric(DType::F64));
+        spec(dims, vec![time, t])
+    };
+    let mut fixed = parts(7);
+    let y = VariableSpec::new("y", &["y"], VarType::Numeric(DType::I32));
+    fixed.variables.push(y);
+    let writer = NetCdfWriter::create(&path, &fixed).unwrap();
+    let (old, old_time) = (elements(DType::F32, 35), elements(DType::F64, 7));
+    let labels = elements(DType::I32, 5);
+    writer.write_whole("t", &old).unwrap();
+    writer.write_whole("time", &old_time).unwrap();
+    writer.write_whole("y", &labels).unwrap();
+    writer.finish().unwrap();
+
+    // A first part that joins a ragged chunk, and a second one.
+    let (mut t, mut time) = (old, old_time);
+    for steps in [4, 9] {
+        let writer = NetCdfWriter::append(&path, "time", &parts(steps)).unwrap();
+        let (new, new_time) = (elements(DType::F32, steps * 5), elements(DType::F64, steps));
+        let sink = writer.sink("t").unwrap();
+        assert_eq!(sink.shape(), [steps, 5]);
+        write_in_pieces(&*sink, &[2, 5], &new);
+        drop(sink);
+        writer.write_whole("time", &new_time).unwrap();
+        // Until it is finished, the old one is there.
+        assert_eq!(read(&path, "t"), t);
+        writer.finish().unwrap();
+        t.extend(new);
+        time.extend(new_time);
+        assert_eq!((read(&path, "t"), read(&path, "time")), (t.clone(), time.clone()));
+        assert_eq!(read(&path, "y"), labels);
+    }
+    let catalog = open_catalog(&path).unwrap();
+    assert_eq!(catalog.dim("time"), Some(&dim("time", 20, true)));
+
+    // What cannot be appended leaves the file as it is.
+    let mut wrong = vec![
+        (parts(2), "y", "cannot grow"),
+        (parts(2), "depth", "no dimension depth"),
+    ];
+    let mut other = parts(2);
+    other.variables[1].dtype = VarType::Numeric(DType::F64);
+    wrong.push((other, "time", "stored as float32"));
+    let mut other = parts(2);
+    other.dims[1].len = 6;
+    wrong.push((other, "time", "dimension y has 5"));
+    let mut other = parts(2);
+    other.variables[0].name = "when".into();
+    wrong.push((other, "time", "no variable when"));
+    for (spec, along, expected) in wrong {
+        let told = NetCdfWriter::append(&path, along, &spec).unwrap_err().to_string();
+        assert!(told.contains(expected) && told.contains("out.nc"), "{told}");
+    }
+    drop(NetCdfWriter::append(&path, "time", &parts(3)).unwrap());
+    assert_eq!(read(&path, "t"), t);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}

@@ -4,7 +4,7 @@
 //! name before [`Writer::finish`]. A format is one implementation of [`Writer`] and one arm of
 //! [`OutputFormat`].
 
-use super::spec::FileSpec;
+use super::spec::{Compression, FileSpec};
 use super::{NetCdfWriter, NpyWriter};
 use crate::geometry::Region;
 use crate::store::Sink;
@@ -54,6 +54,9 @@ pub enum OutputFormat {
     Npy,
 }
 
+/// The names of formats, as flags give them.
+const NAMES: [(&str, OutputFormat); 2] = [("netcdf4", OutputFormat::NetCdf4), ("npy", OutputFormat::Npy)];
+
 /// The endings that tell a format, in the order in which they are named to a user.
 const ENDINGS: [(&str, OutputFormat); 5] = [
     ("nc", OutputFormat::NetCdf4),
@@ -81,6 +84,23 @@ impl OutputFormat {
         })
     }
 
+    /// The format of a name such as `netcdf4`.
+    ///
+    /// # Errors
+    /// For another name; lists the formats.
+    pub fn parse(name: &str) -> Result<OutputFormat> {
+        let known = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+        known.map(|(_, format)| *format).ok_or_else(|| {
+            let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+            Error::invalid(format!("format {name:?} is none of {}", names.join(", ")))
+        })
+    }
+
+    /// Whether what is written is a folder.
+    pub fn is_folder(self) -> bool {
+        false
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -92,6 +112,19 @@ impl OutputFormat {
     /// Whether it holds names, dimensions and attributes; else one bare array.
     pub fn is_labelled(self) -> bool {
         !matches!(self, OutputFormat::Npy)
+    }
+
+    /// Whether it stores arrays in chunks.
+    pub fn has_chunks(self) -> bool {
+        matches!(self, OutputFormat::NetCdf4)
+    }
+
+    /// The compression that its users know; `None` where it has none.
+    pub fn usual_compression(self) -> Option<Compression> {
+        match self {
+            OutputFormat::NetCdf4 => Some(Compression::deflate(4)),
+            OutputFormat::Npy => None,
+        }
     }
 
     /// Creates a file that will be called `path`, with everything that `spec` describes.

@@ -67,6 +67,11 @@ impl Dataset {
         &self.catalog().path
     }
 
+    /// The open file.
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
     /// Names of the variables that can be computed with.
     pub fn names(&self) -> Vec<&str> {
         let numeric = self.catalog().variables.iter().filter(|v| v.numeric().is_some());

@@ -6,6 +6,7 @@
 use super::coord::{Coord, CoordData};
 use super::data_array::DataArray;
 use super::index::{Index, Values};
+use super::pack::pack;
 use crate::io::{Attributes, Compression, Dim, FileSpec, OutputFormat, VarType, VariableSpec};
 use crate::plan::block_extents;
 use crate::session::{Array, Session};
@@ -15,15 +16,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes of a stored chunk, at most.
-const CHUNK_BYTES: usize = 4 << 20;
+pub(super) const CHUNK_BYTES: usize = 4 << 20;
 /// Smaller chunks are joined up to this.
-const SMALL_CHUNK_BYTES: usize = 1 << 20;
+pub(super) const SMALL_CHUNK_BYTES: usize = 1 << 20;
 
 /// How a file is written.
 #[derive(Clone, Debug, Default)]
 pub struct Encoding {
     /// How arrays are compressed; `None` stores them plainly.
     pub compression: Option<Compression>,
+    /// Sizes of stored chunks by dimension; others follow the chunks of the arrays.
+    pub chunks: Vec<(String, usize)>,
+    /// Sizes of shards by dimension, whole chunks each, for formats that have them.
+    pub shards: Vec<(String, usize)>,
+    /// Dimensions that can grow later.
+    pub unlimited: Vec<String>,
+    /// The integer dtype that floats are packed to, with a scale and an offset from their range, which
+    /// costs one more pass over the data.
+    pub pack: Option<DType>,
     /// Attributes of the file.
     pub attributes: Attributes,
 }
@@ -58,10 +68,15 @@ pub fn write(
         DType::F16 | DType::BF16 => array.astype(DType::F32),
         _ => array.clone(),
     };
-    let arrays: &[DataArray] = &arrays.iter().map(storable).collect::<Vec<_>>();
+    let arrays: Vec<DataArray> = arrays.iter().map(storable).collect();
+    let packed: Vec<(DataArray, Option<Scalar>)> = match encoding.pack {
+        Some(dtype) => pack(session, &arrays, dtype)?,
+        None => arrays.into_iter().map(|a| (a, None)).collect(),
+    };
+    let arrays: Vec<DataArray> = packed.iter().map(|(a, _)| a.clone()).collect();
     let mut coords: Vec<(String, Coord)> = Vec::new();
     let mut dims: Vec<Dim> = Vec::new();
-    for array in arrays {
+    for array in &arrays {
         if coords.iter().any(|(n, _)| n == array.name())
             || array.coord(array.name()).is_some_and(|c| c.dims != array.dims())
         {
@@ -78,8 +93,19 @@ pub fn write(
             variables.push(coord_spec(name, coord)?);
         }
     }
-    for array in arrays {
-        variables.push(array_spec(array, encoding));
+    for (array, fill) in &packed {
+        variables.push(array_spec(array, encoding, *fill));
+    }
+    let asked = encoding.chunks.iter().chain(&encoding.shards).map(|(dim, _)| dim);
+    for dim in asked.chain(&encoding.unlimited) {
+        let Some(at) = dims.iter().position(|d| d.name == *dim) else {
+            let known: Vec<&str> = dims.iter().map(|d| d.name.as_str()).collect();
+            return Err(Error::invalid(format!(
+                "the results have no dimension {dim}; they have {}",
+                known.join(", ")
+            )));
+        };
+        dims[at].unlimited |= encoding.unlimited.contains(dim);
     }
     let spec = FileSpec {
         dims,
@@ -101,7 +127,7 @@ pub fn write(
             },
         }
     }
-    for array in arrays {
+    for array in &arrays {
         streams.push((array.array(), writer.sink(array.name())?));
     }
     let outputs: Vec<(&Array, Arc<dyn Sink>)> = streams.iter().map(|(a, s)| (a, s.clone())).collect();
@@ -212,7 +238,7 @@ fn coord_spec(name: &str, coord: &Coord) -> Result<VariableSpec> {
     })
 }
 
-fn array_spec(array: &DataArray, encoding: &Encoding) -> VariableSpec {
+fn array_spec(array: &DataArray, encoding: &Encoding, fill: Option<Scalar>) -> VariableSpec {
     let dims: Vec<&str> = array.dims().iter().map(String::as_str).collect();
     let mut attributes = array.attrs().clone();
     let bounds: Vec<&str> = array
@@ -230,37 +256,57 @@ fn array_spec(array: &DataArray, encoding: &Encoding) -> VariableSpec {
     if !beside.is_empty() {
         attributes.set("coordinates", beside.join(" "));
     }
-    let fill = match array.dtype() {
+    let fill = fill.or(match array.dtype() {
         DType::F32 => Some(Scalar::new(f32::NAN)),
         DType::F64 => Some(Scalar::new(f64::NAN)),
         _ => None,
-    };
+    });
     let compressed = encoding
         .compression
         .filter(|_| !dims.is_empty() && !array.expr().is_empty());
+    let chunks = stored_chunks(array, encoding, compressed.is_some());
+    let shards = chunks
+        .as_ref()
+        .filter(|_| !encoding.shards.is_empty())
+        .map(|chunks| {
+            let size =
+                |(dim, &n): (&String, &usize)| asked(&encoding.shards, dim).map_or(n, |s| s.div_ceil(n) * n);
+            array.dims().iter().zip(chunks).map(size).collect()
+        });
     VariableSpec {
-        chunks: stored_chunks(array, compressed.is_some()),
+        chunks,
         compression: compressed,
+        shards,
         fill,
         attributes,
         ..VariableSpec::new(array.name(), &dims, VarType::Numeric(array.dtype()))
     }
 }
 
-/// The chunks that a file stores: those of the array, small ones joined and large ones cut.
-/// `None` where blocks lie one after another in the file anyway and nothing is compressed.
-fn stored_chunks(array: &DataArray, compressed: bool) -> Option<Vec<usize>> {
+/// The size that a list asks for a dimension.
+fn asked(list: &[(String, usize)], dim: &String) -> Option<usize> {
+    list.iter().find(|(name, _)| name == dim).map(|(_, n)| *n)
+}
+
+/// The chunks that a file stores: those asked for, else those of the array, small ones joined and
+/// large ones cut. `None` where blocks lie one after another in the file anyway and nothing asks for
+/// chunks.
+fn stored_chunks(array: &DataArray, encoding: &Encoding, compressed: bool) -> Option<Vec<usize>> {
     let chunks = &array.expr().chunks;
     let in_order = chunks.axes().iter().skip(1).all(|axis| axis.count() == 1);
-    if array.dims().is_empty() || array.expr().is_empty() || (in_order && !compressed) {
+    let grows = array.dims().iter().any(|d| encoding.unlimited.contains(d));
+    let named = array.dims().iter().any(|d| asked(&encoding.chunks, d).is_some());
+    let chunked = compressed || grows || named || !encoding.shards.is_empty() || !in_order;
+    if array.dims().is_empty() || array.expr().is_empty() || !chunked {
         return None;
     }
-    Some(block_extents(
-        chunks,
-        array.dtype().size(),
-        SMALL_CHUNK_BYTES,
-        CHUNK_BYTES,
-    ))
+    let extents = block_extents(chunks, array.dtype().size(), SMALL_CHUNK_BYTES, CHUNK_BYTES);
+    let pairs = array.dims().iter().zip(extents);
+    Some(
+        pairs
+            .map(|(dim, n)| asked(&encoding.chunks, dim).unwrap_or(n))
+            .collect(),
+    )
 }
 
 impl DataArray {

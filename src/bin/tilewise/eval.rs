@@ -13,10 +13,14 @@ use tilewise::labelled::evaluate;
 /// # Errors
 /// What is wrong with the files, the expression or the machine; no output is left then.
 pub fn eval(args: &EvalArgs) -> Result<()> {
-    let target = args.output.as_deref().map(output::Target::of).transpose()?;
+    let target = args
+        .output
+        .as_deref()
+        .map(|path| output::Target::of(path, &args.form))
+        .transpose()?;
     let datasets = inputs::open(&args.files, &args.inputs)?;
     if let Some(target) = &target {
-        target.check(&datasets)?;
+        target.differs_from(datasets.paths())?;
     }
     let results = evaluate(&args.expression, &datasets)?;
     let session = run::session(&args.run)?;

@@ -1,9 +1,12 @@
 //! `tilewise info`: what files hold.
 
 use crate::options::InfoArgs;
-use crate::print;
+use crate::stats::{self, Ranged};
+use crate::summary::number;
+use crate::{print, run};
 use serde_json::{Map, Value, json};
-use tilewise::io::{AttrValue, Attributes, Catalog, open_catalog};
+use tilewise::io::{AttrValue, Attributes, Catalog, Variable};
+use tilewise::labelled::Dataset;
 use tilewise::{DType, Result, Scalar, human_bytes};
 
 /// Prints the content of files.
@@ -11,24 +14,33 @@ use tilewise::{DType, Result, Scalar, human_bytes};
 /// # Errors
 /// When a file cannot be opened.
 pub fn info(args: &InfoArgs) -> Result<()> {
-    let catalogs: Vec<Catalog> = args.files.iter().map(open_catalog).collect::<Result<_>>()?;
+    let files: Vec<Dataset> = args.files.iter().map(Dataset::open).collect::<Result<_>>()?;
+    let ranges: Vec<Vec<Ranged>> = match args.stats {
+        true => {
+            let session = run::session(&args.run)?;
+            run::watch(&session, true, None);
+            files
+                .iter()
+                .map(|f| stats::of(&session, f))
+                .collect::<Result<_>>()?
+        }
+        false => files.iter().map(|_| Vec::new()).collect(),
+    };
     if args.json {
-        print::line(format_args!(
-            "{}",
-            catalogs.iter().map(to_json).collect::<Value>()
-        ));
+        let all = files.iter().zip(&ranges).map(|(f, r)| to_json(f.catalog(), r));
+        print::line(format_args!("{}", all.collect::<Value>()));
         return Ok(());
     }
-    for (at, catalog) in catalogs.iter().enumerate() {
+    for (at, (file, ranges)) in files.iter().zip(&ranges).enumerate() {
         if at > 0 {
             print::line(format_args!(""));
         }
-        show(catalog);
+        show(file.catalog(), ranges);
     }
     Ok(())
 }
 
-fn show(catalog: &Catalog) {
+fn show(catalog: &Catalog, ranges: &[Ranged]) {
     print::line(format_args!("{} ({})", catalog.path.display(), catalog.format));
     if !catalog.dims.is_empty() {
         print::line(format_args!("dimensions:"));
@@ -46,6 +58,9 @@ fn show(catalog: &Catalog) {
             .map(|(d, n)| format!("{d}: {n}"))
             .collect();
         let mut storage = vec![human_bytes(variable.stored_bytes)];
+        if let Some(ratio) = ratio(variable).filter(|_| !variable.codecs.is_empty()) {
+            storage.push(format!("1:{ratio:.1}"));
+        }
         if let Some(chunks) = &variable.chunks {
             let sizes: Vec<String> = chunks.iter().map(usize::to_string).collect();
             storage.push(format!("chunks {}", sizes.join("x")));
@@ -60,6 +75,15 @@ fn show(catalog: &Catalog) {
             axes.join(", "),
             storage.join(", ")
         ));
+        if let Some(range) = ranges.iter().find(|r| r.name == variable.name) {
+            match range.statistics {
+                Some([min, max, mean, count]) => print::line(format_args!(
+                    "    min {min}  max {max}  mean {mean}  missing {}",
+                    missing(range, count)
+                )),
+                None => print::line(format_args!("    no element")),
+            }
+        }
         show_attributes(&variable.attributes, "    ");
     }
     if !catalog.attributes.is_empty() {
@@ -97,12 +121,23 @@ fn numbers(dtype: DType, values: &[f64]) -> String {
     }
 }
 
-fn to_json(catalog: &Catalog) -> Value {
+/// How many bytes of values one stored byte holds.
+fn ratio(variable: &Variable) -> Option<f64> {
+    let bytes = variable.shape.iter().product::<usize>() * variable.numeric()?.size();
+    (bytes > 0 && variable.stored_bytes > 0).then(|| bytes as f64 / variable.stored_bytes as f64)
+}
+
+/// Values that are not there.
+fn missing(range: &Ranged, count: Scalar) -> u64 {
+    (range.elements as u64).saturating_sub(count.to_f64() as u64)
+}
+
+fn to_json(catalog: &Catalog, ranges: &[Ranged]) -> Value {
     let variables: Vec<Value> = catalog
         .variables
         .iter()
         .map(|v| {
-            json!({
+            let mut entry = json!({
                 "name": v.name,
                 "dims": v.dims,
                 "shape": v.shape,
@@ -110,8 +145,22 @@ fn to_json(catalog: &Catalog) -> Value {
                 "chunks": v.chunks,
                 "codecs": v.codecs,
                 "stored_bytes": v.stored_bytes,
+                "compression_ratio": ratio(v),
                 "attributes": attributes_json(&v.attributes),
-            })
+            });
+            let range = ranges.iter().find(|r| r.name == v.name);
+            if let (Some(range), Some(object)) = (range, entry.as_object_mut()) {
+                let [min, max, mean, count] = match range.statistics {
+                    Some(s) => s.map(number),
+                    None => [Value::Null, Value::Null, Value::Null, 0.into()],
+                };
+                let missing = range.statistics.map_or(0, |s| missing(range, s[3]));
+                object.insert(
+                    "stats".into(),
+                    json!({ "min": min, "max": max, "mean": mean, "count": count, "missing": missing }),
+                );
+            }
+            entry
         })
         .collect();
     let dims: Vec<Value> = catalog

@@ -4,6 +4,7 @@
 //! failed, 130 interrupted.
 
 mod bench;
+mod convert;
 mod devices;
 mod eval;
 mod explain;
@@ -15,6 +16,7 @@ mod print;
 mod report;
 mod run;
 mod sample;
+mod stats;
 mod summary;
 mod trace;
 
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Info(args) => info::info(args),
         Command::Eval(args) => eval::eval(args),
+        Command::Convert(args) => convert::convert(args),
         Command::Explain(args) => explain::explain(args),
         Command::Devices(args) => devices::devices(args),
         Command::Sample(args) => sample::sample(args),

@@ -19,6 +19,8 @@ pub enum Command {
     Info(InfoArgs),
     /// Compute an expression; print a summary, or write the result with -o
     Eval(EvalArgs),
+    /// Write a file in another format, chunking or compression, its values as they are stored
+    Convert(ConvertArgs),
     /// Show the plan of an expression, its memory proof and predicted time; nothing is run
     Explain(ExplainArgs),
     /// Show the devices and what they can do
@@ -38,6 +40,57 @@ pub struct InfoArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Read all data and show the least, greatest and mean value of each variable, decoded, and how
+    /// many of its values are there
+    #[arg(long)]
+    pub stats: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// How a file is written.
+#[derive(Args, Debug)]
+pub struct OutputArgs {
+    /// The format, where the ending of the name does not tell it
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Compress with deflate at this level
+    #[arg(long, value_name = "1-9", value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub deflate: Option<u8>,
+    /// Compress with this codec and level, as in deflate:4 or zstd:3; none for none
+    #[arg(long, value_name = "CODEC[:LEVEL]", conflicts_with = "deflate")]
+    pub codec: Option<String>,
+    /// Shards of these sizes, for Zarr 3, as in time=1000
+    #[arg(long, value_name = "DIM=N,...")]
+    pub shards: Option<String>,
+    /// Dimensions that can grow later, as in time
+    #[arg(long, value_name = "DIM,...", value_delimiter = ',')]
+    pub unlimited: Vec<String>,
+}
+
+/// `tilewise convert`.
+#[derive(Args, Debug)]
+pub struct ConvertArgs {
+    /// The file or store to read
+    pub input: PathBuf,
+    /// The file or store to write; its ending tells the format
+    pub output: PathBuf,
+    /// Stored chunks of these sizes, as in time=100,lat=90; others stay as they are
+    #[arg(long, value_name = "DIM=N,...")]
+    pub chunks: Option<String>,
+    /// Only these variables, with their coordinates
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub variables: Vec<String>,
+    #[command(flatten)]
+    pub form: OutputArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// A progress bar on a terminal, or none
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub progress: Progress,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `tilewise eval`.
@@ -49,15 +102,18 @@ pub struct EvalArgs {
     pub expression: String,
     /// The files whose variables the expression uses
     pub files: Vec<PathBuf>,
-    /// Where the result goes: .nc (NetCDF-4) or .npy
+    /// Where the results go; the ending tells the format
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
-    /// Compress the output at this level
-    #[arg(long, value_name = "1-9", value_parser = clap::value_parser!(u8).range(1..=9))]
-    pub deflate: Option<u8>,
-    /// Compress the output with this codec and level, as in deflate:4 or zstd:3; none for none
-    #[arg(long, value_name = "CODEC[:LEVEL]", conflicts_with = "deflate")]
-    pub codec: Option<String>,
+    #[command(flatten)]
+    pub form: OutputArgs,
+    /// Chunks of these sizes in the output, as in time=100,lat=90; by default those of the results
+    #[arg(long, value_name = "DIM=N,...", requires = "output")]
+    pub stored_chunks: Option<String>,
+    /// Store float results as integers of this dtype with a scale and an offset, as in int16, from
+    /// the range of their values: one more pass over the data
+    #[arg(long, value_name = "DTYPE", requires = "output")]
+    pub pack: Option<String>,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
@@ -286,6 +342,14 @@ pub enum Progress {
 /// # Errors
 /// When an entry has another form.
 pub fn parse_chunks(text: &str) -> tilewise::Result<Vec<(String, usize)>> {
+    parse_sizes("--chunks", text)
+}
+
+/// The same for another flag.
+///
+/// # Errors
+/// When an entry has another form; names the flag.
+pub fn parse_sizes(flag: &str, text: &str) -> tilewise::Result<Vec<(String, usize)>> {
     let entry = |part: &str| {
         let (dim, size) = part.split_once('=')?;
         let size: usize = size.trim().parse().ok().filter(|&n| n > 0)?;
@@ -294,7 +358,7 @@ pub fn parse_chunks(text: &str) -> tilewise::Result<Vec<(String, usize)>> {
     text.split(',')
         .map(|part| {
             entry(part).ok_or_else(|| {
-                tilewise::Error::invalid(format!("--chunks {text:?}: {part:?} is not of the form dim=size"))
+                tilewise::Error::invalid(format!("{flag} {text:?}: {part:?} is not of the form dim=size"))
             })
         })
         .collect()

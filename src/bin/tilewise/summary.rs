@@ -12,14 +12,25 @@ const WHOLE: usize = 200;
 /// First values shown of larger ones.
 const FIRST: usize = 6;
 
+/// Smallest, largest, mean and number of the elements that are not NaN.
+pub type Statistics = [Scalar; 4];
+
 /// What is shown of one result.
 #[derive(Debug)]
 pub struct Summary {
     array: DataArray,
-    /// Smallest, largest, mean and number of the elements that are not NaN.
-    statistics: Option<[Scalar; 4]>,
+    statistics: Option<Statistics>,
     /// All elements, or the first.
     values: Vec<Scalar>,
+}
+
+/// Computes the statistics of arrays in one run; `None` for those without an element.
+///
+/// # Errors
+/// What the run meets.
+pub fn statistics(session: &Session, arrays: &[DataArray]) -> Result<Vec<Option<Statistics>>> {
+    let summaries = summarise(session, arrays, false)?;
+    Ok(summaries.into_iter().map(|s| s.statistics).collect())
 }
 
 /// Computes the summaries of results in one run.
@@ -27,11 +38,15 @@ pub struct Summary {
 /// # Errors
 /// What the run meets.
 pub fn compute(session: &Session, results: &[DataArray]) -> Result<Vec<Summary>> {
+    summarise(session, results, true)
+}
+
+fn summarise(session: &Session, results: &[DataArray], values: bool) -> Result<Vec<Summary>> {
     let mut arrays: Vec<Array> = Vec::new();
     let mut parts: Vec<(bool, usize)> = Vec::new();
     for result in results {
         let expr = result.expr();
-        let statistics = !expr.is_empty() && expr.rank() > 0;
+        let statistics = !expr.is_empty() && (expr.rank() > 0 || !values);
         if statistics {
             let wide = match expr.dtype {
                 DType::Bool => expr.cast(DType::U8),
@@ -47,6 +62,10 @@ pub fn compute(session: &Session, results: &[DataArray]) -> Result<Vec<Summary>>
             arrays.push(reduce(&wide, ReduceKind::Max)?);
             arrays.push(reduce(&wide.cast(DType::F64), ReduceKind::Mean)?);
             arrays.push(reduce(&wide, ReduceKind::Count)?);
+        }
+        if !values {
+            parts.push((statistics, 0));
+            continue;
         }
         let shown = if expr.len() <= WHOLE {
             expr.clone()
@@ -87,10 +106,11 @@ pub fn compute(session: &Session, results: &[DataArray]) -> Result<Vec<Summary>>
             true => Some([one()?, one()?, one()?, one()?]),
             false => None,
         };
+        let values = if values { scalars()? } else { Vec::new() };
         summaries.push(Summary {
             array: result.clone(),
             statistics,
-            values: scalars()?,
+            values,
         });
     }
     Ok(summaries)
@@ -191,7 +211,7 @@ pub fn json(summaries: &[Summary]) -> Value {
 }
 
 /// A scalar as JSON.
-fn number(scalar: Scalar) -> Value {
+pub fn number(scalar: Scalar) -> Value {
     match scalar.dtype() {
         DType::Bool => Value::Bool(scalar.bits() != 0),
         d if d.is_complex() => {

@@ -1,14 +1,19 @@
 //! What the library says of one dataset: its shape, layout, filters and fill value.
 
-use super::ffi::{H5Result, Id, UNDEFINED, check, text_of};
+use super::attributes::address;
+use super::ffi::{H5Result, Id, UNDEFINED, check, name_from, text_of};
+use super::index::ChunkIndex;
 use super::types::StoredType;
 use crate::io::catalog::VarType;
+use crate::io::file::ReadFile;
 use crate::io::filters::Filter;
 use hdf5_sys::h5d::*;
+use hdf5_sys::h5f::H5Fget_name;
 use hdf5_sys::h5p::*;
 use hdf5_sys::h5s::*;
 use hdf5_sys::h5z::H5Zfilter_avail;
 use std::ffi::c_uint;
+use std::sync::OnceLock;
 use tilewise_kernels::Scalar;
 
 /// Where the bytes of a dataset are.
@@ -57,11 +62,16 @@ pub(super) struct Dataset {
     pub fill: Option<Scalar>,
     /// Bytes in the file.
     pub stored_bytes: u64,
+    /// The address of its header.
+    pub address: u64,
+    /// Whether it lies in the file that it is listed in; links may lead to others.
+    pub at_home: bool,
+    index: OnceLock<Option<ChunkIndex>>,
 }
 
 impl Dataset {
-    /// Reads the description of an open dataset; the lock is held.
-    pub fn new(id: Id) -> H5Result<Dataset> {
+    /// Reads the description of an open dataset that was found in a file; the lock is held.
+    pub fn new(id: Id, file: &str) -> H5Result<Dataset> {
         // SAFETY: `id` is a valid dataset and the lock is held, here and below.
         let (raw_type, raw_space, raw_list, stored_bytes) = unsafe {
             (
@@ -76,7 +86,11 @@ impl Dataset {
         let list = Id::new(raw_list, "read the layout")?;
         let stored = StoredType::new(raw_type?)?;
         let (extent, unlimited) = extents(&space)?;
-        let layout = layout(&id, &list, extent.len())?;
+        let at_home = file_name(&id)? == file;
+        let layout = match layout(&id, &list, extent.len())? {
+            Layout::Contiguous(_) if !at_home => Layout::Contiguous(None),
+            layout => layout,
+        };
         let mut options: c_uint = 0;
         if matches!(layout, Layout::Chunked(_)) {
             // SAFETY: a valid creation list of a chunked dataset and a place to write to.
@@ -91,6 +105,9 @@ impl Dataset {
             fill: fill(&list, &stored)?,
             filters: filters(&list)?,
             raw_edges: options & H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS != 0,
+            address: address(&id)?,
+            at_home,
+            index: OnceLock::new(),
             id,
             stored,
             extent,
@@ -98,6 +115,19 @@ impl Dataset {
             layout,
             stored_bytes,
         })
+    }
+
+    /// Where its chunks are in its file, read when it is first asked for; `None` where only the
+    /// library finds them. The lock need not be held.
+    pub fn index(&self, file: &ReadFile) -> Option<&ChunkIndex> {
+        let Layout::Chunked(chunk) = &self.layout else {
+            return None;
+        };
+        let read = || {
+            let read = || ChunkIndex::read(file, self.address, &self.extent, chunk, self.stored.size);
+            self.at_home.then(read).flatten()
+        };
+        self.index.get_or_init(read).as_ref()
     }
 
     /// The filters where all of them are ours.
@@ -110,6 +140,14 @@ impl Dataset {
         let labels: Vec<&str> = self.filters.iter().map(|f| f.label.as_str()).collect();
         labels.join(",")
     }
+}
+
+/// The name of the file that an object lies in, as it was opened; the lock is held.
+pub(super) fn file_name(object: &Id) -> H5Result<String> {
+    // SAFETY: a valid object, and a buffer of the length told.
+    name_from("read the file's name", |buffer, len| unsafe {
+        H5Fget_name(object.raw(), buffer, len)
+    })
 }
 
 /// Extents of a dataspace, and whether each is unlimited. A null space has one empty axis.
@@ -206,6 +244,7 @@ fn filter_label(number: i32, values: &[c_uint], stored_name: &str) -> (String, O
         }
         (2, Some(size)) if size > 0 => ("shuffle".to_string(), Some(Filter::Shuffle(size as usize))),
         (3, _) => ("fletcher32".to_string(), Some(Filter::Fletcher32)),
+        (32000, _) => ("lzf".to_string(), Some(Filter::Lzf)),
         _ => (filter_name(number, stored_name), None),
     }
 }
@@ -218,7 +257,6 @@ fn filter_name(number: i32, stored_name: &str) -> String {
         5 => "nbit",
         6 => "scaleoffset",
         307 => "bzip2",
-        32000 => "lzf",
         32001 => "blosc",
         32004 => "lz4",
         32008 => "bitshuffle",

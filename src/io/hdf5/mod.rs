@@ -4,11 +4,14 @@
 //! NetCDF-4 user sees is shown (names, dimensions, no bookkeeping); a plain HDF5 file is shown the
 //! same way with made-up dimension names.
 
+mod append;
 mod attributes;
 mod create;
 mod dataset;
 mod dims;
 mod ffi;
+mod index;
+mod neighbours;
 mod scales;
 mod shared;
 mod sink;
@@ -152,12 +155,20 @@ impl Contents for Hdf5File {
 
 /// Opens a file for reading; the lock is held.
 fn open_file(path: &str) -> H5Result<Id> {
+    let (c_path, access) = (cstring(path)?, access_list()?);
+    // SAFETY: a valid access list and a C string; the lock is held.
+    let raw = unsafe { H5Fopen(c_path.as_ptr(), H5F_ACC_RDONLY, access.raw()) };
+    Id::new(raw, "open the file")
+}
+
+/// How files are opened; the lock is held.
+fn access_list() -> H5Result<Id> {
     /// Slots of the table of cached chunks; a prime, as the library asks.
     const SLOTS: usize = 1009;
     /// The library's default preference for evicting chunks that were read whole.
     const EVICT_READ: f64 = 0.75;
-    let (c_path, doing) = (cstring(path)?, "open the file");
-    // SAFETY: a valid access list and a C string; the lock is held.
+    let doing = "open the file";
+    // SAFETY: a valid class, and a list of that class; the lock is held.
     unsafe {
         let access = Id::new(H5Pcreate(*H5P_CLS_FILE_ACCESS), doing)?;
         check(
@@ -166,7 +177,7 @@ fn open_file(path: &str) -> H5Result<Id> {
         )?;
         // Parallel file systems often have no locks; a reader can do without.
         check(H5Pset_file_locking(access.raw(), 1, 1), doing)?;
-        Id::new(H5Fopen(c_path.as_ptr(), H5F_ACC_RDONLY, access.raw()), doing)
+        Ok(access)
     }
 }
 

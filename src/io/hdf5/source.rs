@@ -1,22 +1,25 @@
 //! A dataset as a [`Source`]: any region, from several threads, past the library where possible.
 //!
-//! HDF5 is one lock for the process and runs its filters inside of it. So a chunk is fetched as
-//! stored, under the lock, and decoded outside; data in one piece is read from the file without
-//! the library. What neither covers (foreign filters, odd types, virtual datasets) goes through the
-//! library's own read.
+//! HDF5 is one lock for the process and runs its filters inside of it. So chunks whose places the
+//! index tells, and data in one piece, are read from the file without the library and decoded on
+//! the caller's thread; where there is no index, a chunk is fetched as stored under the lock and
+//! decoded outside. What neither covers (foreign filters, odd types, virtual datasets) goes through
+//! the library's own read.
 //!
 //! | layout | under the lock | outside |
 //! | --- | --- | --- |
-//! | chunks, no filter, whole rows wanted | read into the result | |
-//! | chunks, filters of ours or none | read stored bytes | decode, copy |
+//! | chunks with an index, filters of ours or none | | `pread`, small neighbours at once; decode, copy |
+//! | chunks without an index, likewise | read stored bytes | decode, copy |
 //! | one piece | | `pread` |
 //! | anything else | everything | |
 
 use super::dataset::{Dataset, Layout};
 use super::ffi::{H5Dget_chunk_storage_size, H5Result, Id, check, locked};
+use super::index::Entry;
+use super::neighbours::{Neighbours, Places, WINDOW};
 use crate::geometry::Region;
 use crate::io::file::{ReadFile, check_region, fingerprint};
-use crate::io::filters::{DecodeScratch, Filter, decode, stored_bound, swap_bytes};
+use crate::io::filters::{DecodeScratch, Filter, Stored, decode, stored_bound, swap_bytes};
 use crate::io::piece::{piece_scratch, read_piece};
 use crate::io::runs::{Side, contiguous, fill, fill_box, for_each_run};
 use crate::store::{Source, copy_region};
@@ -25,6 +28,7 @@ use hdf5_sys::h5d::{H5Dread, H5Dread_chunk1};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::{H5S_SELECT_SET, H5Screate_simple, H5Sselect_hyperslab, H5Sselect_none};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most that the library caches of the chunks of one dataset that is read through it.
@@ -152,29 +156,57 @@ impl Hdf5Source {
         chunk: &[usize],
         filters: &[Filter],
     ) -> Result<()> {
-        let rank = chunk.len();
-        let first: Vec<usize> = (0..rank).map(|a| inner.start[a] / chunk[a]).collect();
-        let last: Vec<usize> = (0..rank).map(|a| (inner.stop(a) - 1) / chunk[a]).collect();
-        let mut at = first.clone();
+        let index = self.dataset.index(&self.file);
+        let bytes = chunk.iter().product::<usize>() * self.dtype.size();
         self.with_scratch(|scratch| {
-            loop {
-                let start: Vec<usize> = (0..rank).map(|a| at[a] * chunk[a]).collect();
+            let mut places = Places::new(inner, chunk);
+            let mut neighbours = Neighbours::default();
+            while let Some(at) = places.next() {
+                let start: Vec<usize> = at.iter().zip(chunk).map(|(i, c)| i * c).collect();
                 let stored = Region::new(start, chunk.to_vec());
-                if let Some(part) = stored.intersect(inner) {
-                    self.read_chunk(&stored, &part, target, filters, scratch)?;
-                }
-                let Some(axis) = (0..rank).rev().find(|&a| at[a] < last[a]) else {
-                    return Ok(());
+                let Some(part) = stored.intersect(inner) else {
+                    continue;
                 };
-                at[axis] += 1;
-                at[axis + 1..].copy_from_slice(&first[axis + 1..]);
+                let way = match index {
+                    None => Way::Library,
+                    Some(index) => match index.find(&at) {
+                        None => Way::Absent,
+                        Some(entry) => {
+                            self.check_length(&stored, entry.len.into(), bytes)?;
+                            let ahead = || places.clone().map(|at| index.find(&at));
+                            let window = &mut scratch.window;
+                            match neighbours.place(&self.file, entry, ahead, window)? {
+                                Some(range) => Way::Window(range, entry.mask),
+                                None => Way::File(entry),
+                            }
+                        }
+                    },
+                };
+                self.read_chunk(way, &stored, &part, target, filters, scratch)?;
             }
+            Ok(())
         })
+    }
+
+    /// Refuses a chunk of `bytes` that takes more stored bytes than any encoding gives.
+    fn check_length(&self, stored: &Region, len: u64, bytes: usize) -> Result<()> {
+        let fits = match self.filtered() {
+            true => len <= stored_bound(bytes) as u64,
+            false => len == bytes as u64,
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(self.error(format!(
+                "chunk at {:?}: it claims {len} stored bytes for {bytes} bytes of data",
+                stored.start
+            ))),
+        }
     }
 
     /// Reads `part` of one chunk.
     fn read_chunk(
         &self,
+        way: Way,
         stored: &Region,
         part: &Region,
         target: &mut Target,
@@ -196,22 +228,48 @@ impl Hdf5Source {
         };
         if let (Some(range), true) = (&landing, filters.is_empty()) {
             let out = &mut target.out[range.clone()];
-            match self.fetch(&stored.start, bytes, Fetch::Exactly(out))? {
-                Some(_) => self.finish(out),
-                None => fill(out, &self.fill),
+            let there = match way {
+                Way::Absent => false,
+                Way::File(entry) => {
+                    self.file.read_at(entry.offset, out)?;
+                    true
+                }
+                Way::Window(range, _) => {
+                    out.copy_from_slice(&scratch.window[range]);
+                    true
+                }
+                Way::Library => self.fetch(&stored.start, bytes, Fetch::Exactly(out))?.is_some(),
+            };
+            match there {
+                true => self.finish(out),
+                false => fill(out, &self.fill),
             }
             return Ok(());
         }
-        let Some((len, mask)) = self.fetch(&stored.start, bytes, Fetch::AtMost(scratch))? else {
+        let found = match way {
+            Way::Absent => None,
+            Way::File(entry) => {
+                let len = entry.len as usize;
+                scratch.reserve_raw(stored_bound(bytes));
+                self.file.read_at(entry.offset, &mut scratch.raw[..len])?;
+                Some((Stored::Raw(len), entry.mask))
+            }
+            Way::Window(range, mask) => Some((Stored::Window(range), mask)),
+            Way::Library => self
+                .fetch(&stored.start, bytes, Fetch::AtMost(scratch))?
+                .map(|(len, mask)| (Stored::Raw(len), mask)),
+        };
+        let Some((place, mask)) = found else {
             fill_box(target.out, to, &part.shape, &self.fill);
             return Ok(());
         };
-        if !filters.is_empty() {
-            scratch.reserve(stored_bound(bytes));
+        match filters.is_empty() {
+            true => scratch.reserve_raw(bytes),
+            false => scratch.reserve(stored_bound(bytes)),
         }
         let direct = landing.map(|range| &mut target.out[range]);
         let landed = direct.is_some();
-        decode(filters, mask, scratch, len, bytes, direct)
+        decode(filters, mask, scratch, place, bytes, direct)
             .map_err(|reason| self.error(format!("chunk at {:?}: {reason}", stored.start)))?;
         if landed {
             let range = contiguous(to, &part.shape, size).unwrap_or(0..0);
@@ -345,6 +403,18 @@ impl Hdf5Source {
     }
 }
 
+/// How a stored chunk is reached.
+enum Way {
+    /// It was never written.
+    Absent,
+    /// By position.
+    File(Entry),
+    /// It lies in the window, with that filter mask.
+    Window(Range<usize>, u32),
+    /// By asking the library.
+    Library,
+}
+
 /// Where a fetched chunk goes.
 enum Fetch<'a> {
     /// A stored chunk without filters, which has exactly these bytes.
@@ -422,11 +492,12 @@ impl Source for Hdf5Source {
         match &self.route {
             Route::Chunks { chunk, filters } => {
                 let bytes = chunk.iter().product::<usize>() * size;
-                if filters.is_empty() {
-                    bytes
-                } else {
-                    2 * stored_bound(bytes)
-                }
+                WINDOW
+                    + if filters.is_empty() {
+                        bytes
+                    } else {
+                        2 * stored_bound(bytes)
+                    }
             }
             Route::Piece { .. } => piece_scratch(region, size),
             Route::Library { .. } => {

@@ -4,7 +4,7 @@
 //! name it is met by.
 
 use super::attributes::{self, address};
-use super::dataset::Dataset;
+use super::dataset::{Dataset, file_name};
 use super::ffi::{H5Dvlen_reclaim, H5Result, Id, check, cstring, name_from};
 use crate::io::catalog::Attributes;
 use hdf5_sys::h5::{H5_INDEX_CRT_ORDER, H5_INDEX_NAME, H5_ITER_INC};
@@ -74,10 +74,28 @@ pub(super) struct Walk {
 /// Visits a file; the lock is held.
 pub(super) fn walk(file: &Id) -> H5Result<Walk> {
     let mut found = Walk::default();
-    let mut seen = HashSet::new();
     let root = open_object(file, "/")?;
+    let mut seen = Seen {
+        file: file_name(&root)?,
+        places: HashSet::new(),
+    };
     visit(&root, "/", 0, &mut seen, &mut found)?;
     Ok(found)
+}
+
+/// The objects met so far.
+struct Seen {
+    /// The file's name; links may lead to objects of other files, where addresses mean other things.
+    file: String,
+    places: HashSet<(String, u64)>,
+}
+
+impl Seen {
+    /// Whether an object is met for the first time.
+    fn is_new(&mut self, object: &Id) -> H5Result<bool> {
+        let name = file_name(object)?;
+        Ok(self.places.insert((name, address(object)?)))
+    }
 }
 
 fn open_object(place: &Id, name: &str) -> H5Result<Id> {
@@ -90,8 +108,8 @@ fn open_object(place: &Id, name: &str) -> H5Result<Id> {
 }
 
 /// Visits one group and what is below it.
-fn visit(group: &Id, path: &str, depth: usize, seen: &mut HashSet<u64>, found: &mut Walk) -> H5Result<()> {
-    if !seen.insert(address(group)?) {
+fn visit(group: &Id, path: &str, depth: usize, seen: &mut Seen, found: &mut Walk) -> H5Result<()> {
+    if !seen.is_new(group)? {
         return Ok(());
     }
     let attributes = attributes::read_all(group, path, &mut found.notes)?;
@@ -113,8 +131,8 @@ fn visit(group: &Id, path: &str, depth: usize, seen: &mut HashSet<u64>, found: &
         // SAFETY: a valid object; the lock is held.
         match unsafe { H5Iget_type(object.raw()) } {
             H5I_GROUP => below.push((full, object)),
-            H5I_DATASET if seen.insert(address(&object)?) => {
-                match node(object, number, &full, &name, &mut found.notes) {
+            H5I_DATASET if seen.is_new(&object)? => {
+                match node(object, number, (&full, &name), &seen.file, &mut found.notes) {
                     Ok(node) => found.nodes.push(node),
                     Err(reason) => found.notes.push(format!("{full} is not shown: {reason}")),
                 }
@@ -172,25 +190,37 @@ fn link_names(group: &Id) -> H5Result<Vec<String>> {
 }
 
 /// Describes one dataset.
-fn node(object: Id, group: usize, full: &str, link: &str, notes: &mut Vec<String>) -> H5Result<Node> {
-    let is_scale = attributes::text(&object, "CLASS")?.as_deref() == Some("DIMENSION_SCALE");
+fn node(
+    object: Id,
+    group: usize,
+    (full, link): (&str, &str),
+    file: &str,
+    notes: &mut Vec<String>,
+) -> H5Result<Node> {
+    let dataset = Dataset::new(object, file)?;
+    let object = &dataset.id;
+    let is_scale = attributes::text(object, "CLASS")?.as_deref() == Some("DIMENSION_SCALE");
     let scale_name = if is_scale {
-        attributes::text(&object, "NAME")?
+        attributes::text(object, "NAME")?
     } else {
         None
     };
-    let shown = attributes::read_all(&object, full, notes)?;
+    let shown = attributes::read_all(object, full, notes)?;
+    let dims = match dataset.at_home {
+        true => scales(object)?,
+        false => None, // the scales of another file are none of this one
+    };
     Ok(Node {
         group,
         name: link.strip_prefix(NOT_A_COORDINATE).unwrap_or(link).to_string(),
-        address: address(&object)?,
-        is_scale,
+        address: dataset.address,
+        is_scale: is_scale && dataset.at_home,
         only_a_dimension: scale_name.is_some_and(|n| n.starts_with(ONLY_A_DIMENSION)),
-        dim_number: attributes::integers(&object, "_Netcdf4Dimid")?.and_then(|v| v.first().copied()),
-        coordinate_dims: attributes::integers(&object, "_Netcdf4Coordinates")?,
-        scales: scales(&object)?,
+        dim_number: attributes::integers(object, "_Netcdf4Dimid")?.and_then(|v| v.first().copied()),
+        coordinate_dims: attributes::integers(object, "_Netcdf4Coordinates")?,
+        scales: dims,
         attributes: shown,
-        dataset: Dataset::new(object)?,
+        dataset,
     })
 }
 

@@ -4,6 +4,7 @@
 //! whatever goes wrong before leaves nothing behind. Dimensions, attributes and their order are laid
 //! out as the NetCDF library does, so that ncdump, xarray, CDO and h5netcdf read them.
 
+use super::append::{GrownSink, Growth};
 use super::create::{self, Created, Place};
 use super::ffi::{H5Result, Id, check, cstring, locked};
 use super::scales;
@@ -37,6 +38,7 @@ pub struct NetCdfWriter {
     spec: FileSpec,
     shared: Arc<Shared>,
     temporary: Option<TempPath>,
+    growth: Option<Growth>,
 }
 
 impl NetCdfWriter {
@@ -71,7 +73,18 @@ impl NetCdfWriter {
             spec: spec.clone(),
             shared: Arc::new(shared),
             temporary: Some(temporary),
+            growth: None,
         })
+    }
+
+    /// A writer of the new part of a file whose variables grew to the extents of `spec`.
+    pub(super) fn grown(spec: FileSpec, shared: Shared, temporary: TempPath, growth: Growth) -> NetCdfWriter {
+        NetCdfWriter {
+            spec,
+            shared: Arc::new(shared),
+            temporary: Some(temporary),
+            growth: Some(growth),
+        }
     }
 
     /// Closes the file and gives it its name, replacing a file that has it.
@@ -124,7 +137,7 @@ impl Writer for NetCdfWriter {
                 Place::Chunks { chunk, filters } => Ok(Some((chunk.clone(), filters.clone()))),
                 _ => Ok(None),
             })?;
-        Ok(Arc::new(Hdf5Sink {
+        let whole = Arc::new(Hdf5Sink {
             shared: self.shared.clone(),
             number,
             variable: variable.to_string(),
@@ -132,6 +145,21 @@ impl Writer for NetCdfWriter {
             shape: self.shape(spec)?,
             chunks,
             idle: Mutex::new(Vec::new()),
+        });
+        let Some(growth) = &self.growth else {
+            return Ok(whole);
+        };
+        let axis = spec.dims.iter().position(|d| *d == growth.dim);
+        let axis = axis.ok_or_else(|| {
+            Error::invalid(format!("variable {variable} does not grow with {}", growth.dim))
+        })?;
+        let mut shape = whole.shape.clone();
+        shape[axis] -= growth.start;
+        Ok(Arc::new(GrownSink {
+            inner: whole,
+            axis,
+            start: growth.start,
+            shape,
         }))
     }
 

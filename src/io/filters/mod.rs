@@ -3,7 +3,14 @@
 //! HDF5 runs its filters one chunk at a time under one lock; these run on any thread, at more than
 //! twice its speed, between two buffers that the caller keeps.
 
+mod fletcher32;
+mod lzf;
+mod shuffle;
+
+use self::fletcher32::check_fletcher32;
+use self::shuffle::{shuffle, unshuffle};
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use std::ops::Range;
 
 /// One step of a pipeline, in the order in which it is applied when a chunk is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,10 +21,25 @@ pub(crate) enum Filter {
     Deflate(u8),
     /// A checksum of four bytes behind the data.
     Fletcher32,
+    /// LZF, which is read only.
+    Lzf,
+}
+
+impl Filter {
+    /// Whether decoding it gives new bytes, not only fewer.
+    fn produces(self) -> bool {
+        match self {
+            Filter::Shuffle(size) => size > 1,
+            Filter::Deflate(_) | Filter::Lzf => true,
+            Filter::Fletcher32 => false,
+        }
+    }
 }
 
 /// Buffers and the inflater of one reader.
 pub(crate) struct DecodeScratch {
+    /// Stored bytes of several neighbouring chunks.
+    pub window: Vec<u8>,
     /// A stored chunk, then every second stage.
     pub raw: Vec<u8>,
     other: Vec<u8>,
@@ -28,6 +50,7 @@ impl DecodeScratch {
     /// Empty buffers.
     pub fn new() -> DecodeScratch {
         DecodeScratch {
+            window: Vec::new(),
             raw: Vec::new(),
             other: Vec::new(),
             inflate: Decompressor::new(),
@@ -56,16 +79,24 @@ pub(crate) fn stored_bound(bytes: usize) -> usize {
     bytes + bytes / 256 + 4096
 }
 
-/// Decodes the first `stored` bytes of `scratch.raw` to exactly `bytes` bytes. Bit `i` of `mask`
-/// says that filter `i` was left out. The result lies in `target` where that is given, else in
-/// `scratch.raw`.
+/// Where a stored chunk lies in the scratch.
+#[derive(Clone, Debug)]
+pub(crate) enum Stored {
+    /// The first bytes of `raw`.
+    Raw(usize),
+    /// That part of `window`.
+    Window(Range<usize>),
+}
+
+/// Decodes a stored chunk to exactly `bytes` bytes. Bit `i` of `mask` says that filter `i` was left
+/// out. The result lies in `target` where that is given, else in `scratch.raw`.
 ///
-/// Both buffers of `scratch` are at least `stored_bound(bytes)` long.
+/// The buffers `raw` and `other` of `scratch` are at least `stored_bound(bytes)` long.
 pub(crate) fn decode(
     filters: &[Filter],
     mask: u32,
     scratch: &mut DecodeScratch,
-    stored: usize,
+    stored: Stored,
     bytes: usize,
     mut target: Option<&mut [u8]>,
 ) -> Result<(), String> {
@@ -74,46 +105,73 @@ pub(crate) fn decode(
         .filter(|i| mask & (1 << i) == 0)
         .map(|i| filters[i])
         .collect();
-    let producing = |f: &Filter| matches!(f, Filter::Deflate(_)) || matches!(f, Filter::Shuffle(n) if *n > 1);
-    let last = active.iter().rposition(producing);
-    let mut len = stored;
+    let last = active.iter().rposition(|f| f.produces());
+    let mut at = stored;
     let mut done = false;
     for (step, filter) in active.iter().enumerate() {
+        let DecodeScratch {
+            window,
+            raw,
+            other,
+            inflate,
+        } = &mut *scratch;
+        let input: &[u8] = match &at {
+            Stored::Raw(len) => &raw[..*len],
+            Stored::Window(range) => &window[range.clone()],
+        };
+        if *filter == Filter::Fletcher32 {
+            let len = check_fletcher32(input)?;
+            at = match at {
+                Stored::Raw(_) => Stored::Raw(len),
+                Stored::Window(range) => Stored::Window(range.start..range.start + len),
+            };
+            continue;
+        }
+        if !filter.produces() {
+            continue;
+        }
         // A last stage with nothing behind it writes where the data is wanted.
         let direct = match &mut target {
             Some(out) if Some(step) == last && step + 1 == active.len() => Some(&mut **out),
             _ => None,
         };
         let landed = direct.is_some();
-        match filter {
-            Filter::Fletcher32 => len = check_fletcher32(&scratch.raw[..len])?,
-            Filter::Shuffle(size) if *size > 1 => {
-                let out = direct.unwrap_or(&mut scratch.other[..len]);
-                if out.len() != len {
-                    return Err(format!("the chunk holds {len} bytes instead of {bytes}"));
-                }
-                unshuffle(&scratch.raw[..len], *size, out);
-                done = landed;
+        let out = direct.unwrap_or(other);
+        let len = match filter {
+            Filter::Shuffle(size) => {
+                let len = input.len();
+                let out = out.get_mut(..len).filter(|_| !landed || len == bytes);
+                let out = out.ok_or_else(|| format!("the chunk holds {len} bytes instead of {bytes}"))?;
+                unshuffle(input, *size, out);
+                len
             }
-            Filter::Shuffle(_) => {}
-            Filter::Deflate(_) => {
-                let out = direct.unwrap_or(&mut scratch.other);
-                len = scratch
-                    .inflate
-                    .zlib_decompress(&scratch.raw[..len], out)
-                    .map_err(|_| "the chunk does not inflate".to_string())?;
-                done = landed;
-            }
-        }
-        if producing(filter) && !landed {
+            Filter::Deflate(_) => inflate
+                .zlib_decompress(input, out)
+                .map_err(|_| "the chunk does not inflate".to_string())?,
+            Filter::Lzf => lzf::decode(input, out)?,
+            Filter::Fletcher32 => input.len(),
+        };
+        if landed {
+            done = true;
+        } else {
             std::mem::swap(&mut scratch.raw, &mut scratch.other);
         }
+        at = Stored::Raw(len);
     }
-    if len != bytes {
-        return Err(format!("the chunk holds {len} bytes instead of {bytes}"));
+    let (held, len) = match &at {
+        Stored::Raw(len) => (&scratch.raw, 0..*len),
+        Stored::Window(range) => (&scratch.window, range.clone()),
+    };
+    if len.len() != bytes {
+        return Err(format!("the chunk holds {} bytes instead of {bytes}", len.len()));
     }
-    if let (Some(out), false) = (target, done) {
-        out.copy_from_slice(&scratch.raw[..bytes]);
+    match (target, &at) {
+        (Some(out), _) if !done => out.copy_from_slice(&held[len]),
+        (None, Stored::Window(range)) => {
+            let DecodeScratch { window, raw, .. } = scratch;
+            raw[..bytes].copy_from_slice(&window[range.clone()]);
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -185,7 +243,7 @@ pub(crate) fn encode<'a>(
                     .map_err(|_| "the chunk does not fit its deflate bound".to_string())?;
                 at = Stage::Stored(n);
             }
-            Filter::Fletcher32 => return Err("fletcher32 is not written".to_string()),
+            Filter::Fletcher32 | Filter::Lzf => return Err(format!("{filter:?} is not written")),
         }
     }
     Ok(match at {
@@ -212,103 +270,6 @@ pub(crate) fn encode_bytes(filters: &[Filter], bytes: usize) -> usize {
             _ => 0,
         })
         .sum()
-}
-
-/// Byte planes back to elements of `size` bytes; a rest shorter than an element stays behind.
-fn unshuffle(planes: &[u8], size: usize, out: &mut [u8]) {
-    let count = planes.len() / size;
-    let (body, rest) = planes.split_at(count * size);
-    match size {
-        2 => interleave::<2>(body, count, out),
-        4 => interleave::<4>(body, count, out),
-        8 => interleave::<8>(body, count, out),
-        16 => interleave::<16>(body, count, out),
-        _ => {
-            for (plane, bytes) in body.chunks_exact(count.max(1)).enumerate() {
-                for (element, byte) in bytes.iter().enumerate() {
-                    out[element * size + plane] = *byte;
-                }
-            }
-        }
-    }
-    out[count * size..planes.len()].copy_from_slice(rest);
-}
-
-/// The common element sizes, in blocks that the compiler turns into vector shuffles.
-fn interleave<const N: usize>(planes: &[u8], count: usize, out: &mut [u8]) {
-    const BLOCK: usize = 32;
-    let plane: [&[u8]; N] = std::array::from_fn(|i| &planes[i * count..(i + 1) * count]);
-    let whole = count - count % BLOCK;
-    for at in (0..whole).step_by(BLOCK) {
-        let block: [&[u8; BLOCK]; N] =
-            std::array::from_fn(|i| plane[i][at..].first_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]));
-        let target = &mut out[at * N..(at + BLOCK) * N];
-        for (j, element) in target.chunks_exact_mut(N).enumerate() {
-            for i in 0..N {
-                element[i] = block[i][j];
-            }
-        }
-    }
-    for j in whole..count {
-        for i in 0..N {
-            out[j * N + i] = plane[i][j];
-        }
-    }
-}
-
-/// Elements of `size` bytes to byte planes; a rest shorter than an element stays behind.
-fn shuffle(elements: &[u8], size: usize, out: &mut [u8]) {
-    let count = elements.len() / size;
-    let (body, rest) = elements.split_at(count * size);
-    for (plane, bytes) in out[..count * size].chunks_exact_mut(count.max(1)).enumerate() {
-        for (byte, element) in bytes.iter_mut().zip(body.chunks_exact(size)) {
-            *byte = element[plane];
-        }
-    }
-    out[count * size..].copy_from_slice(rest);
-}
-
-/// Checks the checksum behind the data and gives the length of the data.
-fn check_fletcher32(stored: &[u8]) -> Result<usize, String> {
-    let Some((data, checksum)) = stored.split_last_chunk::<4>() else {
-        return Err(format!(
-            "a chunk of {} bytes has no room for its checksum",
-            stored.len()
-        ));
-    };
-    let found = u32::from_le_bytes(*checksum);
-    let sum = fletcher32(data);
-    // Files of HDF5 before 1.6.3 hold the two halves with their bytes swapped.
-    let swapped = (sum & 0x00ff_00ff) << 8 | (sum & 0xff00_ff00) >> 8;
-    if found == sum || found == swapped {
-        Ok(data.len())
-    } else {
-        Err(format!(
-            "checksum {found:08x} instead of {sum:08x}: the chunk is corrupt"
-        ))
-    }
-}
-
-/// HDF5's Fletcher checksum over big-endian 16-bit words.
-fn fletcher32(data: &[u8]) -> u32 {
-    let fold = |s: u32| (s & 0xffff) + (s >> 16);
-    let (mut low, mut high) = (0u32, 0u32);
-    let words = data.chunks_exact(2);
-    let odd = words.remainder();
-    // 360 words are the most before the sums may overflow.
-    for block in data[..data.len() - odd.len()].chunks(720) {
-        for word in block.chunks_exact(2) {
-            low += u32::from(word[0]) << 8 | u32::from(word[1]);
-            high += low;
-        }
-        (low, high) = (fold(low), fold(high));
-    }
-    if let [last] = odd {
-        low += u32::from(*last) << 8;
-        high += low;
-        (low, high) = (fold(low), fold(high));
-    }
-    fold(high) << 16 | fold(low)
 }
 
 /// Reverses the bytes of each element of `size` bytes.
@@ -360,13 +321,19 @@ mod tests {
                 let data = noise(n);
                 let mut encode_scratch = EncodeScratch::new();
                 let stored = encode(filters, &data, &mut encode_scratch).unwrap().to_vec();
-                for direct in [false, true] {
+                for (direct, windowed) in [(false, false), (true, false), (false, true), (true, true)] {
                     let mut scratch = DecodeScratch::new();
                     scratch.reserve(stored_bound(n));
-                    scratch.raw[..stored.len()].copy_from_slice(&stored);
+                    let place = if windowed {
+                        scratch.window = [&[9; 3], &stored[..], &[9]].concat();
+                        Stored::Window(3..3 + stored.len())
+                    } else {
+                        scratch.raw[..stored.len()].copy_from_slice(&stored);
+                        Stored::Raw(stored.len())
+                    };
                     let mut out = vec![0; n];
                     let target = direct.then_some(&mut out[..]);
-                    decode(filters, 0, &mut scratch, stored.len(), n, target).unwrap();
+                    decode(filters, 0, &mut scratch, place, n, target).unwrap();
                     let result = if direct { &out } else { &scratch.raw[..n] };
                     assert_eq!(result, data, "{filters:?} {n}");
                 }
@@ -382,7 +349,7 @@ mod tests {
         scratch.reserve(stored_bound(64));
         scratch.raw[..64].copy_from_slice(&data);
         let mut out = vec![0; 64];
-        decode(&filters, 0b11, &mut scratch, 64, 64, Some(&mut out)).unwrap();
+        decode(&filters, 0b11, &mut scratch, Stored::Raw(64), 64, Some(&mut out)).unwrap();
         assert_eq!(out, data);
     }
 
@@ -392,30 +359,27 @@ mod tests {
         let mut scratch = DecodeScratch::new();
         scratch.reserve(stored_bound(64));
         scratch.raw[..9].copy_from_slice(b"not zlib!");
-        let error = decode(&filters, 0, &mut scratch, 9, 64, None).unwrap_err();
+        let error = decode(&filters, 0, &mut scratch, Stored::Raw(9), 64, None).unwrap_err();
         assert!(error.contains("inflate"), "{error}");
         let stored = encode(&filters, &[1; 32], &mut EncodeScratch::new())
             .unwrap()
             .to_vec();
         scratch.raw[..stored.len()].copy_from_slice(&stored);
-        let error = decode(&filters, 0, &mut scratch, stored.len(), 64, None).unwrap_err();
+        let error = decode(&filters, 0, &mut scratch, Stored::Raw(stored.len()), 64, None).unwrap_err();
         assert!(error.contains("32 bytes instead of 64"), "{error}");
         let mut out = [0; 64];
         scratch.raw[..stored.len()].copy_from_slice(&stored);
-        assert!(decode(&filters, 0, &mut scratch, stored.len(), 64, Some(&mut out)).is_err());
-    }
-
-    #[test]
-    fn checksums_are_hdf5s() {
-        let ramp: Vec<u8> = (0..256).flat_map(|i: u32| (i as f32).to_le_bytes()).collect();
-        assert_eq!(fletcher32(&[0xaa]), 0xaa00_aa00);
-        assert_eq!(fletcher32(&[]), 0);
-        let mut stored = ramp.clone();
-        stored.extend(fletcher32(&ramp).to_le_bytes());
-        assert_eq!(check_fletcher32(&stored), Ok(1024));
-        stored[77] ^= 1;
-        assert!(check_fletcher32(&stored).is_err());
-        assert!(check_fletcher32(&[1, 2]).is_err());
+        assert!(
+            decode(
+                &filters,
+                0,
+                &mut scratch,
+                Stored::Raw(stored.len()),
+                64,
+                Some(&mut out)
+            )
+            .is_err()
+        );
     }
 
     #[test]

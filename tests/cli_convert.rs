@@ -1,0 +1,229 @@
+//! `convert`, and how `eval` writes: chunks, codecs, packing, growth; `info --stats`.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+use tilewise::geometry::Region;
+use tilewise::io::{AttrValue, open_catalog, open_source};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn tilewise(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tilewise"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// Runs a command that must succeed; gives its stdout.
+fn run(args: &[&str]) -> String {
+    let out = tilewise(args);
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{args:?}: {told}");
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// Runs a command that must fail with exit code 1; gives its message.
+fn refused(args: &[&str]) -> String {
+    let out = tilewise(args);
+    assert_eq!(out.status.code(), Some(1), "{args:?}");
+    String::from_utf8(out.stderr).unwrap()
+}
+
+/// A folder with a sample of two years of months.
+fn sample() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sample.nc");
+    let args = [
+        "--years",
+        "2",
+        "--grid",
+        "6x10",
+        "--variables",
+        "tas,tos",
+        "--frequency",
+        "monthly",
+    ];
+    run(&[&["sample", text(&file), "--seed", "5"], &args[..]].concat());
+    (folder, file)
+}
+
+fn bytes(path: &Path, variable: &str) -> Vec<u8> {
+    let source = open_source(path, variable).unwrap();
+    let shape = source.shape().to_vec();
+    let mut out = vec![0; shape.iter().product::<usize>() * source.dtype().size()];
+    source.read(&Region::whole(&shape), &mut out).unwrap();
+    out
+}
+
+fn floats(path: &Path, variable: &str) -> Vec<f32> {
+    let bytes = bytes(path, variable);
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|b| f32::from_le_bytes(*b))
+        .collect()
+}
+
+#[test]
+fn conversion_keeps_values_and_attributes() {
+    let (folder, file) = sample();
+    let out = folder.path().join("out.nc");
+    run(&[
+        "convert",
+        text(&file),
+        text(&out),
+        "--codec",
+        "deflate:6",
+        "--chunks",
+        "time=5",
+        "--unlimited",
+        "time",
+    ]);
+    let (before, after) = (open_catalog(&file).unwrap(), open_catalog(&out).unwrap());
+    let names = |c: &tilewise::io::Catalog| c.variables.iter().map(|v| v.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&before), names(&after));
+    for variable in &before.variables {
+        let copy = after.variable(&variable.name).unwrap();
+        assert_eq!(variable.attributes, copy.attributes, "{}", variable.name);
+        assert_eq!((&variable.dims, &variable.dtype), (&copy.dims, &copy.dtype));
+        assert_eq!(
+            bytes(&file, &variable.name),
+            bytes(&out, &variable.name),
+            "{}",
+            variable.name
+        );
+    }
+    let tas = after.variable("tas").unwrap();
+    assert_eq!(tas.chunks, Some(vec![5, 6, 10]));
+    assert_eq!(tas.codecs, "shuffle,deflate(6)");
+    assert!(after.dim("time").unwrap().unlimited && !after.dim("lat").unwrap().unlimited);
+    assert!(after.attributes.text("history").unwrap().contains("convert"));
+
+    // And back, without compression: a part of the variables with what belongs to them.
+    let part = folder.path().join("part.nc");
+    run(&[
+        "convert",
+        text(&out),
+        text(&part),
+        "--variables",
+        "tos",
+        "--codec",
+        "none",
+    ]);
+    let catalog = open_catalog(&part).unwrap();
+    let mut have = names(&catalog);
+    have.sort();
+    assert_eq!(
+        have,
+        ["lat", "lat_bnds", "lon", "lon_bnds", "time", "time_bnds", "tos"]
+    );
+    assert_eq!(bytes(&file, "tos"), bytes(&part, "tos"));
+    assert_eq!(catalog.variable("tos").unwrap().codecs, "");
+
+    let array = folder.path().join("tas.npy");
+    run(&["convert", text(&file), text(&array), "--variables", "sftlf"]);
+    refused(&["convert", text(&file), text(&folder.path().join("all.npy"))]);
+}
+
+#[test]
+fn conversions_that_cannot_be_are_refused() {
+    let (folder, file) = sample();
+    let out = folder.path().join("out.nc");
+    for (args, expected) in [
+        (&["--variables", "nothing"][..], "no variable nothing"),
+        (&["--chunks", "depth=3"], "no dimension depth"),
+        (&["--codec", "lzma"], "none of none, deflate"),
+        (&["--unlimited", "x"], "no dimension x"),
+        (&["--format", "tiff"], "none of netcdf4"),
+    ] {
+        let told = refused(&[&["convert", text(&file), text(&out)], args].concat());
+        assert!(told.contains(expected), "{args:?}: {told}");
+        assert!(!out.exists());
+    }
+    let told = refused(&["convert", text(&file), text(&file)]);
+    assert!(told.contains("also an input"), "{told}");
+}
+
+#[test]
+fn packing_keeps_every_value_within_half_a_step() {
+    let (folder, file) = sample();
+    for dtype in ["int16", "uint8", "int32"] {
+        let out = folder.path().join(format!("{dtype}.nc"));
+        run(&[
+            "eval",
+            "warm = tos; _x = tas",
+            text(&file),
+            "-o",
+            text(&out),
+            "--pack",
+            dtype,
+        ]);
+        let catalog = open_catalog(&out).unwrap();
+        let warm = catalog.variable("warm").unwrap();
+        assert_eq!(warm.numeric().unwrap().name(), dtype);
+        let number = |name: &str| warm.attributes.get(name).and_then(AttrValue::as_f64).unwrap();
+        let (scale, offset, fill) = (number("scale_factor"), number("add_offset"), number("_FillValue"));
+        let source = bytes(&out, "warm");
+        let codes: Vec<f64> = match dtype {
+            "int16" => source
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|b| i16::from_le_bytes(*b).into())
+                .collect(),
+            "uint8" => source.iter().map(|b| f64::from(*b)).collect(),
+            _ => source
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|b| i32::from_le_bytes(*b).into())
+                .collect(),
+        };
+        let values = floats(&file, "tos");
+        let mut missing = 0;
+        for (code, value) in codes.iter().zip(&values) {
+            if *value > 1e19 {
+                assert_eq!(*code, fill);
+                missing += 1;
+                continue;
+            }
+            assert!(*code != fill);
+            let off = (code * scale + offset - f64::from(*value)).abs();
+            assert!(off <= 0.5001 * scale + 1e-6, "{value}: {off} of {scale}");
+        }
+        assert!(missing > 0 && missing < values.len());
+    }
+    let out = folder.path().join("x.nc");
+    for (expression, dtype, expected) in [
+        ("x = log(tas - tas)", "int16", "infinities"),
+        ("x = tas", "float32", "not to float32"),
+        ("x = tas", "short", "no dtype"),
+    ] {
+        let told = refused(&["eval", expression, text(&file), "-o", text(&out), "--pack", dtype]);
+        assert!(told.contains(expected), "{told}");
+        assert!(!out.exists());
+    }
+}
+
+#[test]
+fn stats_are_those_of_the_values() {
+    let (_folder, file) = sample();
+    let info: Value = serde_json::from_str(&run(&["info", "--json", "--stats", text(&file)])).unwrap();
+    let variables = info[0]["variables"].as_array().unwrap();
+    let tos = variables.iter().find(|v| v["name"] == "tos").unwrap();
+    let all = floats(&file, "tos");
+    let there: Vec<f32> = all.iter().copied().filter(|v| *v < 1e19).collect();
+    let least = there.iter().copied().fold(f32::INFINITY, f32::min);
+    assert_eq!(tos["stats"]["count"], there.len());
+    assert_eq!(tos["stats"]["missing"], all.len() - there.len());
+    assert!((tos["stats"]["min"].as_f64().unwrap() - f64::from(least)).abs() < 1e-4);
+    let mean = there.iter().map(|v| f64::from(*v)).sum::<f64>() / there.len() as f64;
+    assert!((tos["stats"]["mean"].as_f64().unwrap() - mean).abs() < 1e-6);
+    assert!(run(&["info", "--stats", text(&file)]).contains("missing 0"));
+}
