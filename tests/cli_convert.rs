@@ -227,3 +227,85 @@ fn stats_are_those_of_the_values() {
     assert!((tos["stats"]["mean"].as_f64().unwrap() - mean).abs() < 1e-6);
     assert!(run(&["info", "--stats", text(&file)]).contains("missing 0"));
 }
+
+#[test]
+fn results_are_appended_along_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let year = |start: &str| {
+        let file = folder.path().join(format!("{start}.nc"));
+        let args = [
+            "--years",
+            "1",
+            "--grid",
+            "6x10",
+            "--frequency",
+            "monthly",
+            "--seed",
+            "5",
+            "--start",
+        ];
+        run(&[&["sample", text(&file)], &args[..], &[start]].concat());
+        file
+    };
+    let (first, second, third) = (year("2001"), year("2002"), year("2003"));
+    let out = folder.path().join("out.nc");
+    let expression = "tas = tas * 2";
+    run(&[
+        "eval",
+        expression,
+        text(&first),
+        "-o",
+        text(&out),
+        "--unlimited",
+        "time",
+        "--deflate",
+        "1",
+    ]);
+    run(&[
+        "eval",
+        expression,
+        text(&second),
+        "-o",
+        text(&out),
+        "--append",
+        "time",
+    ]);
+    let mut expected = Vec::new();
+    for file in [&first, &second] {
+        expected.extend(floats(file, "tas").into_iter().map(|v| v * 2.0));
+    }
+    assert_eq!(floats(&out, "tas"), expected);
+    // Days since 2001 in both, though the second file counts from 2002.
+    let days = bytes(&out, "time");
+    let days: Vec<f64> = days
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| f64::from_le_bytes(*b))
+        .collect();
+    assert_eq!((days.len(), days[0], days[12]), (24, 15.5, 365.0 + 15.5));
+    let edges = bytes(&out, "time_bnds");
+    let edges: Vec<f64> = edges
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| f64::from_le_bytes(*b))
+        .collect();
+    assert_eq!(edges[22..26], [334.0, 365.0, 365.0, 396.0]);
+
+    let before = std::fs::read(&out).unwrap();
+    for (args, expected) in [
+        (["tas = tas * 2", text(&second)], "does not follow"),
+        (["pr = tas", text(&third)], "no variable pr"),
+        (["tas = tas.astype('float64')", text(&third)], "stored as float32"),
+        (["tas = tas.mean('time')", text(&third)], "no dimension time"),
+        (
+            ["tas = tas.isel(lon=slice(0, 5))", text(&third)],
+            "coordinate lon differs",
+        ),
+    ] {
+        let told = refused(&[&["eval"], &args[..], &["-o", text(&out), "--append", "time"]].concat());
+        assert!(told.contains(expected), "{args:?}: {told}");
+    }
+    assert_eq!(std::fs::read(&out).unwrap(), before);
+}

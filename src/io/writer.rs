@@ -127,6 +127,23 @@ impl OutputFormat {
         }
     }
 
+    /// Opens a file or store to which more is written along `dim`; the sinks of the variables that
+    /// `spec` describes take the new part alone.
+    ///
+    /// # Errors
+    /// When the file is missing, cannot grow along `dim`, or holds other things than `spec`, and for
+    /// formats that do not grow.
+    pub fn append(self, path: &Path, dim: &str, spec: &FileSpec) -> Result<Box<dyn Writer>> {
+        match self {
+            OutputFormat::NetCdf4 => Ok(Box::new(NetCdfWriter::append(path, dim, spec)?)),
+            OutputFormat::Npy => Err(Error::invalid(format!(
+                "{}: nothing is appended to {}; NetCDF-4 grows",
+                path.display(),
+                self.name()
+            ))),
+        }
+    }
+
     /// Creates a file that will be called `path`, with everything that `spec` describes.
     ///
     /// # Errors

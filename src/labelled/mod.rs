@@ -4,6 +4,7 @@
 
 mod align;
 mod along;
+mod append;
 mod attributes;
 pub mod cftime;
 mod convert;
@@ -27,6 +28,7 @@ mod structure;
 
 pub use align::{Operand, apply};
 pub use along::Rolling;
+pub use append::append;
 pub use convert::{Conversion, convert};
 pub use coord::{Coord, CoordData};
 pub use data_array::{Coords, DataArray};

@@ -98,7 +98,7 @@ def main():
         assert tools(out) == tools_say
 
     out = folder / "computed.nc"
-    tilewise("eval", "t = t + 1; m = t.mean('time')", reference, "-o", out, "--unlimited", "time", "-q")
+    tilewise("eval", "m = t.mean('time'); t = t + 1", reference, "-o", out, "--unlimited", "time", "-q")
     with xarray.open_dataset(reference) as a, xarray.open_dataset(out) as b:
         np.testing.assert_array_equal((a.t + np.float32(1)).values, b.t.values)
         np.testing.assert_allclose(a.t.mean("time").values, b.m.values, rtol=2e-6)

@@ -114,6 +114,9 @@ pub struct EvalArgs {
     /// the range of their values: one more pass over the data
     #[arg(long, value_name = "DTYPE", requires = "output")]
     pub pack: Option<String>,
+    /// Put the results behind those that the output holds already, along this dimension, as in time
+    #[arg(long, value_name = "DIM", requires = "output", conflicts_with_all = ["pack", "deflate", "codec", "unlimited", "stored_chunks"])]
+    pub append: Option<String>,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,

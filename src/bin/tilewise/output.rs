@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tilewise::io::{Attributes, Compression, OutputFormat};
 use tilewise::labelled::cftime::now;
-use tilewise::labelled::{DataArray, Datasets, Encoding, write};
+use tilewise::labelled::{DataArray, Datasets, Encoding, append, write};
 use tilewise::{DType, Error, Result, Session};
 
 /// An output file and its format.
@@ -74,6 +74,9 @@ impl Target {
         results: &[DataArray],
         args: &EvalArgs,
     ) -> Result<()> {
+        if let Some(dim) = &args.append {
+            return append(session, &self.path, self.format, dim, results);
+        }
         let sizes = |flag: &str, text: &Option<String>| match text {
             Some(text) => parse_sizes(flag, text),
             None => Ok(Vec::new()),
