@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Reads the files of `benches/storage.rs` with h5py, netCDF4 and xarray, in turns with tilewise.
+"""Reads the files of `benches/storage.rs` with h5py, netCDF4, xarray and zarr-python, in turns with tilewise.
 
     python3 benches/storage.py [--dir DIR] [--size MIB] [--rounds N] [--workers N]
 
-Needs h5py, netCDF4, xarray and a release build of the bench (`cargo bench --bench storage --no-run`).
+Needs h5py, netCDF4, xarray, zarr and a release build of the bench (`cargo bench --bench storage --no-run`).
 Each round runs the bench once and then every peer, so that all meet the same neighbours; medians of
 wall and CPU seconds are printed with the ratio of the peer's to ours. The page cache is warm.
 """
@@ -21,6 +21,7 @@ import h5py
 import netCDF4
 import numpy as np
 import xarray
+import zarr
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,6 +80,19 @@ def h5py_write(path, data):
             t[step] = data[step]
 
 
+def zarr_read(path):
+    t = zarr.open_group(path, mode="r")["t"]
+    for step in range(t.shape[0]):
+        t[step]
+
+
+def zarr_write(path, data):
+    t = zarr.create_array(path, shape=data.shape, dtype=data.dtype, chunks=(1, 360, 1440), overwrite=True,
+                          compressors=zarr.codecs.ZstdCodec(level=3))
+    for step in range(data.shape[0]):
+        t[step] = data[step]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--dir")
@@ -105,6 +119,8 @@ def main():
             ("read deflate(4)+shuffle", "xarray load"): lambda: xarray_read(deflated),
             ("read plain", "h5py"): lambda: h5py_read(plain),
             ("read one point of each deflated chunk", "h5py"): lambda: h5py_point(deflated),
+            ("read Zarr zstd(3)", "zarr-python"): lambda: zarr_read(f"{folder}/zstd.zarr"),
+            ("write Zarr zstd(3)", "zarr-python"): lambda: zarr_write(f"{folder}/peer.zarr", data),
             ("write deflate(1)+shuffle", "h5py"): lambda: h5py_write(f"{folder}/peer.nc", data),
         }
         for name, job in jobs.items():

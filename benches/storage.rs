@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tilewise::DType;
 use tilewise::geometry::Region;
-use tilewise::io::{Compression, Dim, FileSpec, NetCdfWriter, VarType, VariableSpec, Writer, open_source};
+use tilewise::io::{Codec, Compression, Dim, FileSpec, OutputFormat, VarType, VariableSpec, open_source};
 use tilewise::measure::Sample;
-use tilewise::store::{Sink, Source};
+use tilewise::store::Source;
 
 /// Extents of one step, and of the chunks of a step.
 const STEP: [usize; 2] = [720, 1440];
@@ -76,15 +76,15 @@ fn step(at: usize) -> Vec<f32> {
     out
 }
 
-fn spec(steps: usize, deflate: Option<u8>) -> FileSpec {
+fn spec(steps: usize, compression: Option<Compression>) -> FileSpec {
     let dim = |name: &str, len: usize| Dim {
         name: name.into(),
         len,
         unlimited: false,
     };
     let mut variable = VariableSpec::new("t", &["time", "lat", "lon"], VarType::Numeric(DType::F32));
-    variable.chunks = deflate.map(|_| CHUNK.to_vec());
-    variable.compression = deflate.map(Compression::deflate);
+    variable.chunks = compression.map(|_| CHUNK.to_vec());
+    variable.compression = compression;
     FileSpec {
         dims: vec![dim("time", steps), dim("lat", STEP[0]), dim("lon", STEP[1])],
         variables: vec![variable],
@@ -117,7 +117,18 @@ fn region(at: usize) -> Region {
 }
 
 fn write(path: &Path, fields: &[Vec<f32>], deflate: Option<u8>, workers: usize) {
-    let writer = NetCdfWriter::create(path, &spec(fields.len(), deflate)).unwrap();
+    let compression = deflate.map(Compression::deflate);
+    write_as(OutputFormat::NetCdf4, path, fields, compression, workers);
+}
+
+fn write_as(
+    format: OutputFormat,
+    path: &Path,
+    fields: &[Vec<f32>],
+    compression: Option<Compression>,
+    workers: usize,
+) {
+    let writer = format.create(path, &spec(fields.len(), compression)).unwrap();
     let sink = writer.sink("t").unwrap();
     each(fields.len(), workers, &|at, _| {
         sink.write(&region(at), bytemuck::cast_slice(&fields[at]))
@@ -195,6 +206,14 @@ fn main() {
     write(&deflated, &fields, Some(4), workers);
     write(&plain, &fields, None, workers);
     let scratch = dir.join("scratch.nc");
+    let zstd = Some(Compression {
+        codec: Codec::Zstd(3),
+        shuffle: false,
+    });
+    let (zarr, scratch_zarr) = (dir.join("zstd.zarr"), dir.join("scratch.zarr"));
+    write_as(OutputFormat::Zarr3, &zarr, &fields, zstd, workers);
+    let c = open_source(&zarr, "t").unwrap();
+    read(&*c, &fields, workers, true);
     let (a, b) = (
         open_source(&deflated, "t").unwrap(),
         open_source(&plain, "t").unwrap(),
@@ -230,6 +249,14 @@ fn main() {
         (
             "read plain, all workers",
             Box::new(|| read(&*b, &fields, workers, false)),
+        ),
+        (
+            "read Zarr zstd(3), all workers",
+            Box::new(|| read(&*c, &fields, workers, false)),
+        ),
+        (
+            "write Zarr zstd(3), all workers",
+            Box::new(|| write_as(OutputFormat::Zarr3, &scratch_zarr, &fields, zstd, workers)),
         ),
         (
             "read one point of each deflated chunk",

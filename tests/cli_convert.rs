@@ -309,3 +309,24 @@ fn results_are_appended_along_time() {
     }
     assert_eq!(std::fs::read(&out).unwrap(), before);
 }
+
+#[test]
+fn raw_elements_are_inputs_and_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (field, out) = (folder.path().join("field.bin"), folder.path().join("out.raw"));
+    let values: Vec<u8> = (0..6i16).flat_map(i16::to_be_bytes).collect();
+    std::fs::write(&field, [&[9; 4][..], &values].concat()).unwrap();
+    let raw = format!("x={}:int16:2x3:offset=4:endian=big", text(&field));
+    run(&["eval", "y = x * x", "--raw", &raw, "-o", text(&out)]);
+    let squares: Vec<u8> = (0..6i16).flat_map(|v| (v * v).to_le_bytes()).collect();
+    assert_eq!(std::fs::read(&out).unwrap(), squares);
+    let short = format!("x={}:int16:2x4:offset=4", text(&field));
+    for (bad, expected) in [
+        (short.as_str(), "field.bin"),
+        ("x", "NAME=FILE"),
+        ("x=field.bin:int16", "SHAPE"),
+    ] {
+        let told = refused(&["eval", "x", "--raw", bad]);
+        assert!(told.contains(expected), "{told}");
+    }
+}

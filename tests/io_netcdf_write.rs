@@ -499,3 +499,21 @@ fn files_grow_along_their_unlimited_dimension() {
     assert_eq!(read(&path, "t"), t);
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
+
+#[test]
+fn zstd_is_written_and_read() {
+    let (_folder, path) = folder();
+    let dims = vec![dim("time", 9, true), dim("x", 400, false)];
+    let mut variable = VariableSpec::new("v", &["time", "x"], VarType::Numeric(DType::I32));
+    variable.chunks = Some(vec![2, 300]);
+    variable.compression = Compression::parse("zstd:5").unwrap();
+    let writer = NetCdfWriter::create(&path, &spec(dims, vec![variable])).unwrap();
+    let data: Vec<u8> = (0..3600i32).flat_map(|i| (i / 7).to_le_bytes()).collect();
+    write_in_pieces(&*writer.sink("v").unwrap(), &[2, 400], &data);
+    writer.finish().unwrap();
+    assert_eq!(read(&path, "v"), data);
+    let catalog = open_catalog(&path).unwrap();
+    let v = catalog.variable("v").unwrap();
+    assert_eq!(v.codecs, "shuffle,zstd(5)");
+    assert!(v.stored_bytes < 4000, "{}", v.stored_bytes);
+}

@@ -3,6 +3,7 @@
 //! Listing, labelling and writing need names, dimensions, dtypes and attributes, not HDF5's or
 //! Zarr's records of them. A [`Catalog`] is read without touching any array data.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use tilewise_kernels::{DType, Element, Kind, Scalar};
 
@@ -300,6 +301,17 @@ impl Attributes {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+impl FromIterator<(String, AttrValue)> for Attributes {
+    /// In that order; of several with one name the first stays.
+    fn from_iter<I: IntoIterator<Item = (String, AttrValue)>>(entries: I) -> Attributes {
+        let mut seen = HashSet::new();
+        let entries = entries.into_iter().filter(|(name, _)| seen.insert(name.clone()));
+        Attributes {
+            entries: entries.collect(),
+        }
     }
 }
 

@@ -9,13 +9,18 @@ use super::text::TextArray;
 use crate::store::Source;
 use crate::{Error, Result};
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What an open file or store of a format gives.
 pub trait Contents: Send + Sync + Debug {
     /// What it holds.
     fn catalog(&self) -> &Catalog;
+
+    /// The files that it is in: one, unless several are joined.
+    fn paths(&self) -> Vec<PathBuf> {
+        vec![self.catalog().path.clone()]
+    }
 
     /// A source for a numeric variable.
     ///
@@ -61,6 +66,11 @@ impl Container {
     /// What the file holds.
     pub fn catalog(&self) -> &Catalog {
         self.0.catalog()
+    }
+
+    /// The files that it is in.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.0.paths()
     }
 
     /// A source for a numeric variable.

@@ -1,11 +1,12 @@
 //! Which format a file or store has, and who opens it.
 //!
-//! The format is told by the first bytes of a file, or the entries of a folder, never by a name.
+//! The format is told by the first bytes of a file, or the entries of a folder; by a name only for
+//! tables, which begin with anything.
 //! Formats that cannot be read are recognised all the same, so that the message can say what to do.
 
 use super::contents::Contents;
 use super::file::ReadFile;
-use super::{Hdf5File, NpyFile};
+use super::{CsvFile, GribFile, Hdf5File, NetCdf3File, NpyFile, NpzFile, ZarrStore};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -19,9 +20,29 @@ type Open = fn(&Path) -> Result<Box<dyn Contents>>;
 pub(super) fn open(path: &Path) -> Result<Box<dyn Contents>> {
     let opener = match path.is_dir() {
         true => of_folder(path)?,
+        false if is_url(path) => of_url(path)?,
         false => of_file(path)?,
     };
     opener(path)
+}
+
+/// Whether a path is a URL, as in `https://host/store.zarr`.
+fn is_url(path: &Path) -> bool {
+    let scheme = path.to_str().and_then(|text| text.split_once("://"));
+    scheme.is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+#[cfg(feature = "cloud")]
+fn of_url(_path: &Path) -> Result<Open> {
+    Ok(|p| boxed(ZarrStore::open_url(p)))
+}
+
+#[cfg(not(feature = "cloud"))]
+fn of_url(path: &Path) -> Result<Open> {
+    Err(Error::format(
+        path,
+        "a URL, which this program reads only where it was built with the feature cloud: cargo build --features cloud",
+    ))
 }
 
 /// Makes an opener of a format's own one.
@@ -32,14 +53,29 @@ fn boxed<C: Contents + 'static>(contents: Result<C>) -> Result<Box<dyn Contents>
 /// Entries that tell a Zarr group or array.
 const ZARR_ENTRIES: [&str; 4] = [".zgroup", ".zarray", ".zmetadata", "zarr.json"];
 
+/// Whether a folder is a Zarr group or array.
+pub(super) fn is_zarr_folder(path: &Path) -> bool {
+    ZARR_ENTRIES.iter().any(|name| path.join(name).exists())
+}
+
 fn of_folder(path: &Path) -> Result<Open> {
-    if ZARR_ENTRIES.iter().any(|name| path.join(name).exists()) {
-        return Err(Error::format(
-            path,
-            "a Zarr store, which is not read yet: export it with xarray's to_netcdf",
-        ));
+    if is_zarr_folder(path) {
+        return Ok(|p| boxed(ZarrStore::open(p)));
     }
     Err(Error::io("read", path)(std::io::ErrorKind::IsADirectory.into()))
+}
+
+/// Opens an archive: a Zarr store that was packed, or NumPy's arrays.
+fn archive(path: &Path) -> Result<Box<dyn Contents>> {
+    let as_zarr = match ZarrStore::open_zip(path) {
+        Ok(store) => return Ok(Box::new(store)),
+        Err(error) => error,
+    };
+    match NpzFile::open(path) {
+        Ok(arrays) => Ok(Box::new(arrays)),
+        Err(error) if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) => Err(error),
+        Err(_) => Err(as_zarr),
+    }
 }
 
 const HDF5_MAGIC: &[u8; 8] = b"\x89HDF\r\n\x1a\n";
@@ -50,25 +86,9 @@ fn of_file(path: &Path) -> Result<Open> {
     match head.as_slice() {
         [] => return Err(Error::format(path, "the file is empty")),
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => return Ok(|p| boxed(NpyFile::open(p))),
-        [b'C', b'D', b'F', version @ (1 | 2 | 5), ..] => {
-            let name = match version {
-                1 => "classic",
-                2 => "64-bit offset",
-                _ => "64-bit data",
-            };
-            return Err(Error::format(
-                path,
-                format!(
-                    "a NetCDF-3 file ({name}), which is not read yet: convert it with `nccopy -4 IN OUT`"
-                ),
-            ));
-        }
-        [b'G', b'R', b'I', b'B', ..] => {
-            return Err(Error::format(
-                path,
-                "a GRIB file, which is not read yet: convert it with `cdo -f nc4 copy IN OUT`",
-            ));
-        }
+        [b'C', b'D', b'F', 1 | 2 | 5, ..] => return Ok(|p| boxed(NetCdf3File::open(p))),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Ok(archive),
+        [b'G', b'R', b'I', b'B', ..] => return Ok(|p| boxed(GribFile::open(p))),
         _ => {}
     }
     // The signature stands at 0 or, behind a user block, at a power of two from 512 on.
@@ -81,8 +101,12 @@ fn of_file(path: &Path) -> Result<Open> {
         }
         at = if at == 0 { 512 } else { at * 2 };
     }
+    if CsvFile::is_one(path) {
+        return Ok(|p| boxed(CsvFile::open(p)));
+    }
     Err(Error::format(
         path,
-        "its first bytes are those of no format that is read: NetCDF-4, HDF5 and NPY are",
+        "its first bytes are those of no format that is read: NetCDF, HDF5, Zarr, GRIB, NPY and NPZ are; a table is told \
+         by its ending .csv or .tsv",
     ))
 }

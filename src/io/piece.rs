@@ -27,15 +27,8 @@ pub(crate) fn read_piece(
     size: usize,
 ) -> Result<()> {
     let end = from.shape.iter().product::<usize>() * size;
-    let mut window = Window::default();
-    for_each_run(from, to, extent, size, |a, b, n| {
-        let row = &mut out[b..b + n];
-        if n >= SHORT_ROW {
-            file.read_at(offset + a as u64, row)
-        } else {
-            window.read(file, offset, a, end, row)
-        }
-    })
+    let mut rows = Rows::new(file, offset, end);
+    for_each_run(from, to, extent, size, |a, b, n| rows.read(a, &mut out[b..b + n]))
 }
 
 /// Bytes that [`read_piece`] holds for a region.
@@ -68,6 +61,35 @@ pub(crate) fn write_piece(
     for_each_run(from, to, &region.shape, size, |a, b, n| {
         write_at(file, &data[a..a + n], offset + b as u64)
     })
+}
+
+/// A stretch of a file that rows are read from, in the order of the file.
+pub(crate) struct Rows<'a> {
+    file: &'a ReadFile,
+    offset: u64,
+    end: usize,
+    window: Window,
+}
+
+impl<'a> Rows<'a> {
+    /// The bytes of `file` from `offset` on, `end` of them.
+    pub fn new(file: &'a ReadFile, offset: u64, end: usize) -> Rows<'a> {
+        Rows {
+            file,
+            offset,
+            end,
+            window: Window::default(),
+        }
+    }
+
+    /// Reads the row at byte `at` of the stretch; rows come in ascending order.
+    pub fn read(&mut self, at: usize, row: &mut [u8]) -> Result<()> {
+        if row.len() >= SHORT_ROW {
+            self.file.read_at(self.offset + at as u64, row)
+        } else {
+            self.window.read(self.file, self.offset, at, self.end, row)
+        }
+    }
 }
 
 /// A stretch of the file that short rows are taken from.

@@ -41,9 +41,12 @@ pub struct Compression {
     pub shuffle: bool,
 }
 
+/// A codec's name, its usual and its highest level, and how a level makes it.
+type CodecRow = (&'static str, u8, u8, fn(u8) -> Codec);
+
 impl Codec {
-    /// The names, the usual and the highest level, and how a level makes a codec.
-    const NAMES: [(&str, u8, u8, fn(u8) -> Codec); 4] = [
+    /// The codecs by name.
+    const NAMES: [CodecRow; 4] = [
         ("deflate", 4, 9, Codec::Deflate),
         ("zstd", 3, 22, Codec::Zstd),
         ("blosc-lz4", 5, 9, Codec::BloscLz4),
@@ -157,6 +160,21 @@ impl VariableSpec {
             shards: None,
             fill: None,
             attributes: Attributes::new(),
+        }
+    }
+
+    /// The fill value that it declares, by `fill` or by an attribute; `None` for text.
+    pub(crate) fn declared_fill(&self) -> Result<Option<Scalar>, String> {
+        let VarType::Numeric(dtype) = self.dtype else {
+            return Ok(None);
+        };
+        match (self.fill, self.attributes.get("_FillValue")) {
+            (Some(fill), _) => Ok(Some(fill)),
+            (None, None) => Ok(None),
+            (None, Some(value)) => value
+                .scalar(dtype)
+                .map(Some)
+                .ok_or_else(|| format!("variable {}: its _FillValue {value:?} is no {dtype}", self.name)),
         }
     }
 }

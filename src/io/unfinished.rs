@@ -1,4 +1,4 @@
-//! Files under a temporary name until they are whole.
+//! Files and folders under a temporary name until they are whole.
 //!
 //! An output appears under its name complete or not at all: it is written beside its target as
 //! `.tilewise-….part`, which is renamed at the end and removed by whatever error. Only a killed
@@ -9,7 +9,7 @@
 use crate::store::process_start;
 use crate::{Error, Result};
 use std::fs::{self, File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempPath;
 use xxhash_rust::xxh3::xxh3_64;
@@ -25,10 +25,27 @@ const SUFFIX: &str = ".part";
 /// # Errors
 /// [`Error::Io`] when `path` is a folder, or its folder is missing or refuses.
 pub(crate) fn create_unfinished(path: &Path) -> Result<(File, TempPath)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     if path.is_dir() {
         return Err(Error::io("create", path)(std::io::ErrorKind::IsADirectory.into()));
     }
+    beside(path, |temporary| {
+        let made = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(temporary);
+        made.map(|file| (file, temporary.to_path_buf()))
+    })
+    .and_then(|(file, temporary)| {
+        let guard = TempPath::try_from_path(temporary).map_err(Error::io("create", path))?;
+        Ok((file, guard))
+    })
+}
+
+/// Calls `make` with temporary names in the folder of `path` until one is free. Removes what killed
+/// processes left there.
+fn beside<T>(path: &Path, make: impl Fn(&Path) -> std::io::Result<T>) -> Result<T> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
     let folder = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -44,23 +61,65 @@ pub(crate) fn create_unfinished(path: &Path) -> Result<(File, TempPath)> {
     loop {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let temporary = folder.join(format!("{PREFIX}{host:016x}-{pid}-{start}-{number}{SUFFIX}"));
-        let made = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&temporary);
-        match made {
+        match make(&temporary) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(Error::io("create", path)(e)),
-            Ok(file) => {
-                let guard = TempPath::try_from_path(temporary).map_err(Error::io("create", path))?;
-                return Ok((file, guard));
-            }
+            other => return other.map_err(Error::io("create", path)),
         }
     }
 }
 
-/// Removes the files in a folder whose processes, of this boot of this machine, are gone.
+/// A folder that is removed with all that is in it unless it is given its name.
+#[derive(Debug)]
+pub(crate) struct UnfinishedFolder {
+    path: PathBuf,
+}
+
+impl UnfinishedFolder {
+    /// Makes an empty folder beside `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder of `path` is missing or refuses.
+    pub fn create(path: &Path) -> Result<UnfinishedFolder> {
+        beside(path, |temporary| {
+            fs::create_dir(temporary)?;
+            Ok(UnfinishedFolder {
+                path: temporary.to_path_buf(),
+            })
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Calls it `path`. A folder of that name is first moved aside, and removed once the new one has its
+    /// name.
+    ///
+    /// # Errors
+    /// When the system refuses; then the old folder has its name again.
+    pub fn persist(self, path: &Path) -> Result<()> {
+        let refused = || Error::io("rename to", path);
+        if fs::symlink_metadata(path).is_err() {
+            return fs::rename(&self.path, path).map_err(refused());
+        }
+        // The guard's own folder is replaced by the rename, and removed by its end.
+        let aside = UnfinishedFolder::create(path)?;
+        fs::rename(path, &aside.path).map_err(refused())?;
+        fs::rename(&self.path, path).map_err(|e| {
+            let _ = fs::rename(&aside.path, path); // the first refusal is the one to tell
+            refused()(e)
+        })
+    }
+}
+
+impl Drop for UnfinishedFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path); // gone already where it has its name
+    }
+}
+
+/// Removes the files and folders in a folder whose processes, of this boot of this machine, are gone.
 fn clean_leftovers(folder: &Path) {
     let host = host();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -69,7 +128,11 @@ fn clean_leftovers(folder: &Path) {
             .to_str()
             .is_some_and(|name| is_leftover(name, host))
         {
-            let _ = fs::remove_file(entry.path()); // another's file stays, which hurts nobody
+            // Another's file stays, which hurts nobody.
+            let _ = match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                true => fs::remove_dir_all(entry.path()),
+                false => fs::remove_file(entry.path()),
+            };
         }
     }
 }
@@ -118,6 +181,35 @@ mod tests {
         assert!(mine.exists());
         drop(mine);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn folders_replace_folders_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("out.zarr");
+        let dead = format!("{PREFIX}{:016x}-{}-1-0{SUFFIX}", host(), std::process::id());
+        fs::create_dir(place.path().join(&dead)).unwrap();
+        fs::write(place.path().join(&dead).join("x"), "old").unwrap();
+        for round in ["one", "two"] {
+            let folder = UnfinishedFolder::create(&target).unwrap();
+            fs::write(folder.path().join(round), round).unwrap();
+            folder.persist(&target).unwrap();
+            let names: Vec<_> = fs::read_dir(&target)
+                .unwrap()
+                .flatten()
+                .map(|e| e.file_name())
+                .collect();
+            assert_eq!(names, [round]);
+            assert_eq!(
+                fs::read_dir(place.path()).unwrap().count(),
+                1,
+                "nothing else is left"
+            );
+        }
+        let dropped = UnfinishedFolder::create(&target).unwrap();
+        fs::write(dropped.path().join("x"), "x").unwrap();
+        drop(dropped);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -4,20 +4,22 @@
 //! when it is asked for.
 
 use super::cftime::{Calendar, TimeUnits};
+use super::combine;
 use super::coord::{Coord, CoordData};
 use super::data_array::{Coords, DataArray};
 use super::decode::{PACKING, Packing};
 use super::index::{Index, Values};
 use crate::expr::Expr;
 use crate::geometry::Region;
-use crate::io::{Attributes, Catalog, Container, VarType, Variable};
+use crate::io::{Attributes, Catalog, Container, KEPT_OPEN, VarType, Variable};
+use crate::store::Source;
 use crate::{DType, Error, Result, Scalar};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Dimension coordinates longer than this stay on disk and give no labels.
-const LONGEST_INDEX: usize = 1 << 24;
+pub(super) const LONGEST_INDEX: usize = 1 << 24;
 
 /// The named arrays of one file.
 ///
@@ -46,15 +48,71 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Opens a file.
+    /// Opens a file or, where a path has wildcards and names no file, all files that match as one
+    /// ([`Dataset::join`]).
     ///
     /// # Errors
     /// When it is missing, of a format that cannot be read, or broken; names the file.
     pub fn open(path: impl AsRef<Path>) -> Result<Dataset> {
-        Ok(Dataset {
-            container: Container::open(path)?,
+        let path = path.as_ref();
+        if combine::is_pattern(path) {
+            return Dataset::join(path, &combine::expand(path)?);
+        }
+        let container = Container::open(path).map_err(|error| match &error {
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => Error::format(
+                path,
+                format!(
+                    "is a directory and no store; for the files in it, write '{}'",
+                    path.join("*.nc").display()
+                ),
+            ),
+            _ => error,
+        })?;
+        Ok(Dataset::of(container))
+    }
+
+    /// Many files as one called `name`: those with the same variables are joined along the dimension
+    /// whose labels follow each other, those with other variables are put side by side. Only
+    /// metadata and labels are read; files are opened again when their data is.
+    ///
+    /// # Errors
+    /// When a file cannot be opened, or two do not fit together; says what differs.
+    pub fn join<P: AsRef<Path>>(name: impl AsRef<Path>, paths: &[P]) -> Result<Dataset> {
+        Dataset::join_keeping(name, paths, KEPT_OPEN)
+    }
+
+    /// As [`Dataset::join`], with at most `most_open` files kept open beside those being read.
+    ///
+    /// # Errors
+    /// As [`Dataset::join`].
+    pub fn join_keeping<P: AsRef<Path>>(
+        name: impl AsRef<Path>,
+        paths: &[P],
+        most_open: usize,
+    ) -> Result<Dataset> {
+        let paths: Vec<PathBuf> = paths.iter().map(|p| p.as_ref().to_path_buf()).collect();
+        combine::combine(name.as_ref().to_path_buf(), &paths, most_open).map(Dataset::of)
+    }
+
+    /// What a container holds.
+    pub fn of(container: Container) -> Dataset {
+        Dataset {
+            container,
             coords: Mutex::default(),
-        })
+        }
+    }
+
+    /// A variable as it is stored.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it does not hold numbers.
+    pub fn source(&self, name: &str) -> Result<Arc<dyn Source>> {
+        self.container.source(name)
+    }
+
+    /// The files that it is in.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.container.paths()
     }
 
     /// The file's content.
@@ -88,7 +146,7 @@ impl Dataset {
         let source = self.container.source(name)?;
         let stored = Expr::source(source)?;
         let mut attrs = variable.attributes.clone();
-        let time = self.time_units(variable).is_some();
+        let time = time_units(&variable.attributes).is_some();
         let expr = match Packing::of(stored.dtype, &attrs) {
             Some(packing) if !time => packing.decode(&stored)?,
             _ => stored,
@@ -103,23 +161,12 @@ impl Dataset {
     }
 
     /// The error for a name that is no variable.
-    fn unknown(&self, name: &str) -> Error {
+    pub(super) fn unknown(&self, name: &str) -> Error {
         Error::invalid(format!(
             "{} has no variable {name:?}; it has {}",
             self.path().display(),
             self.names().join(", ")
         ))
-    }
-
-    /// Units and calendar of a variable that holds times; `None` also where they are not valid, so
-    /// that the error comes when times are asked for.
-    fn time_units(&self, variable: &Variable) -> Option<TimeUnits> {
-        let units = variable.attributes.text("units")?;
-        let calendar = match variable.attributes.text("calendar") {
-            Some(name) => Calendar::parse(name).ok()?,
-            None => Calendar::Standard,
-        };
-        TimeUnits::parse(units, calendar).ok().flatten()
     }
 
     /// The coordinates of a variable: those of its dimensions, those it names, and cell bounds.
@@ -191,7 +238,7 @@ impl Dataset {
                     let count: usize = source.shape().iter().product();
                     let mut bytes = vec![0; count * dtype.size()];
                     source.read(&region, &mut bytes)?;
-                    let time = self.time_units(variable);
+                    let time = time_units(&variable.attributes);
                     CoordData::Index(numbers(*dtype, &bytes, &attrs, time).shared())
                 } else {
                     let stored = Expr::source(source)?;
@@ -219,8 +266,19 @@ impl Dataset {
     }
 }
 
+/// Units and calendar of a variable that holds times; `None` also where they are not valid, so
+/// that the error comes when times are asked for.
+pub(super) fn time_units(attributes: &Attributes) -> Option<TimeUnits> {
+    let units = attributes.text("units")?;
+    let calendar = match attributes.text("calendar") {
+        Some(name) => Calendar::parse(name).ok()?,
+        None => Calendar::Standard,
+    };
+    TimeUnits::parse(units, calendar).ok().flatten()
+}
+
 /// An index of stored numbers; packed ones are decoded unless they are times.
-fn numbers(dtype: DType, bytes: &[u8], attrs: &Attributes, time: Option<TimeUnits>) -> Index {
+pub(super) fn numbers(dtype: DType, bytes: &[u8], attrs: &Attributes, time: Option<TimeUnits>) -> Index {
     let scalars = bytes
         .chunks_exact(dtype.size())
         .map(|b| Scalar::from_bytes(dtype, b));
@@ -247,182 +305,5 @@ fn whole(scalar: Scalar) -> i64 {
         DType::I64 => scalar.bits() as i64,
         DType::U64 => i64::try_from(scalar.bits()).unwrap_or(i64::MAX),
         _ => scalar.to_f64() as i64,
-    }
-}
-
-/// Several files whose variables are found by name.
-#[derive(Debug, Default)]
-pub struct Datasets {
-    files: Vec<Arc<Dataset>>,
-    named: BTreeMap<String, (Arc<Dataset>, String)>,
-    chunks: Vec<(String, usize)>,
-}
-
-impl Datasets {
-    /// Opens files.
-    ///
-    /// # Errors
-    /// As [`Dataset::open`].
-    pub fn open<P: AsRef<Path>>(paths: &[P]) -> Result<Datasets> {
-        let files = paths
-            .iter()
-            .map(|p| Dataset::open(p).map(Arc::new))
-            .collect::<Result<_>>()?;
-        Ok(Datasets {
-            files,
-            named: BTreeMap::new(),
-            chunks: Vec::new(),
-        })
-    }
-
-    /// Cuts every variable into chunks of these sizes along the dimensions it has.
-    ///
-    /// # Errors
-    /// When no file has one of the dimensions.
-    pub fn chunk(&mut self, chunks: Vec<(String, usize)>) -> Result<()> {
-        for (dim, _) in &chunks {
-            let mut files = self.files.iter().chain(self.named.values().map(|(d, _)| d));
-            if !files.any(|f| f.catalog().dim(dim).is_some()) {
-                let known: Vec<String> = self
-                    .files
-                    .iter()
-                    .flat_map(|f| f.catalog().dims.iter().map(|d| d.name.clone()))
-                    .collect();
-                return Err(Error::invalid(format!(
-                    "chunks: no file has the dimension {dim}; there is {}",
-                    known.join(", ")
-                )));
-            }
-        }
-        self.chunks = chunks;
-        Ok(())
-    }
-
-    /// Whether there is no file at all.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.named.is_empty()
-    }
-
-    /// The paths of all files.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.files
-            .iter()
-            .chain(self.named.values().map(|(d, _)| d))
-            .map(|d| d.path())
-    }
-
-    /// The attributes of the first file.
-    pub fn attributes(&self) -> Attributes {
-        let first = self
-            .files
-            .iter()
-            .chain(self.named.values().map(|(d, _)| d))
-            .next();
-        first.map(|d| d.catalog().attributes.clone()).unwrap_or_default()
-    }
-
-    /// The array under the chunks asked for.
-    fn chunked(&self, array: DataArray) -> Result<DataArray> {
-        let here: Vec<(String, usize)> = self
-            .chunks
-            .iter()
-            .filter(|(dim, _)| array.dims().contains(dim))
-            .cloned()
-            .collect();
-        if here.is_empty() {
-            Ok(array)
-        } else {
-            array.chunk(&here)
-        }
-    }
-
-    /// Gives a variable of a file a name of its own.
-    ///
-    /// # Errors
-    /// When the file cannot be opened or has no such variable.
-    pub fn alias(&mut self, name: &str, path: &Path, variable: &str) -> Result<()> {
-        let dataset = match self.files.iter().find(|f| f.path() == path) {
-            Some(open) => open.clone(),
-            None => Arc::new(Dataset::open(path)?),
-        };
-        if dataset.catalog().variable(variable).is_none() {
-            return Err(dataset.unknown(variable));
-        }
-        self.named
-            .insert(name.to_string(), (dataset, variable.to_string()));
-        Ok(())
-    }
-
-    /// The files, in order.
-    pub fn files(&self) -> &[Arc<Dataset>] {
-        &self.files
-    }
-
-    /// A variable by an alias or by the name in the one file that has it.
-    ///
-    /// # Errors
-    /// When no file has it (lists what there is) or several have.
-    pub fn get(&self, name: &str) -> Result<DataArray> {
-        if let Some((dataset, variable)) = self.named.get(name) {
-            return self.chunked(dataset.get(variable)?.renamed(name));
-        }
-        let holders: Vec<&Arc<Dataset>> = self
-            .files
-            .iter()
-            .filter(|f| f.catalog().variable(name).is_some())
-            .collect();
-        match holders.as_slice() {
-            [one] => self.chunked(one.get(name)?),
-            [] => {
-                let mut known: Vec<String> = self.named.keys().cloned().collect();
-                known.extend(self.files.iter().flat_map(|f| f.names()).map(str::to_string));
-                known.dedup();
-                Err(Error::invalid(format!(
-                    "unknown variable {name:?}; there is {}",
-                    if known.is_empty() {
-                        "none".into()
-                    } else {
-                        known.join(", ")
-                    }
-                )))
-            }
-            several => {
-                let files: Vec<String> = several.iter().map(|f| f.path().display().to_string()).collect();
-                Err(Error::invalid(format!(
-                    "{name} is in {}; write file:{name} with the file's name, or --let new=FILE:{name}",
-                    files.join(" and ")
-                )))
-            }
-        }
-    }
-
-    /// A variable of the file of that name, whole or without its ending.
-    ///
-    /// # Errors
-    /// When no file or several have that name, or it lacks the variable.
-    pub fn get_from(&self, file: &str, name: &str) -> Result<DataArray> {
-        let called = |dataset: &&Arc<Dataset>| {
-            let path = dataset.path();
-            let part = |p: Option<&std::ffi::OsStr>| p.is_some_and(|p| p == file);
-            path.as_os_str() == file || part(path.file_name()) || part(path.file_stem())
-        };
-        let found: Vec<&Arc<Dataset>> = self.files.iter().filter(called).collect();
-        match found.as_slice() {
-            [one] => self.chunked(one.get(name)?),
-            [] => {
-                let known: Vec<String> = self
-                    .files
-                    .iter()
-                    .map(|f| f.path().display().to_string())
-                    .collect();
-                Err(Error::invalid(format!(
-                    "no file {file:?} is given; there is {}",
-                    known.join(", ")
-                )))
-            }
-            _ => Err(Error::invalid(format!(
-                "several files are called {file:?}; use --let new=FILE:{name}"
-            ))),
-        }
     }
 }

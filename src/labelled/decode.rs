@@ -99,6 +99,32 @@ impl Packing {
         }
     }
 
+    /// The decoded element of one stored number, with the roundings of [`Packing::decode`].
+    pub fn decode_scalar(&self, stored: Scalar) -> Scalar {
+        let raw = match self.reinterpreted {
+            Some(dtype) => Scalar::from_bytes(dtype, &stored.bytes()),
+            None => stored,
+        };
+        let missing = self.fills.iter().any(|fill| fill.to_f64() == raw.to_f64());
+        let (scale, offset) = (self.scale, self.offset);
+        match self.dtype {
+            DType::F32 => {
+                let mut value = raw.to_f64() as f32;
+                value = scale.map_or(value, |s| value * s as f32);
+                value = offset.map_or(value, |o| value + o as f32);
+                Scalar::new(if missing { f32::NAN } else { value })
+            }
+            DType::F64 => {
+                let mut value = raw.to_f64();
+                value = scale.map_or(value, |s| value * s);
+                value = offset.map_or(value, |o| value + o);
+                Scalar::new(if missing { f64::NAN } else { value })
+            }
+            // No packing: another sign alone, or half floats.
+            _ => raw,
+        }
+    }
+
     /// The decoded value of one stored number, for coordinates in memory.
     pub fn decode_value(&self, stored: Scalar) -> f64 {
         let raw = match self.reinterpreted {

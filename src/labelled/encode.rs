@@ -47,7 +47,7 @@ pub fn write_netcdf(session: &Session, path: &Path, arrays: &[DataArray], encodi
 }
 
 /// Computes arrays, in one pass over what they share, and writes them to a file or store of a format
-/// with their coordinates. f16 and bf16, which NetCDF lacks, are stored as f32 of the same values;
+/// with their coordinates. bf16, and f16 where the format lacks it (NetCDF does), are stored as f32 of the same values;
 /// complex numbers in NetCDF-4 as the compound of `r` and `i` that h5py, h5netcdf and netCDF4 with
 /// `auto_complex` read.
 ///
@@ -65,6 +65,7 @@ pub fn write(
         return write_bare(session, path, format, arrays);
     }
     let storable = |array: &DataArray| match array.dtype() {
+        DType::F16 if format.has_half_floats() => array.clone(),
         DType::F16 | DType::BF16 => array.astype(DType::F32),
         _ => array.clone(),
     };
@@ -114,14 +115,22 @@ pub fn write(
     };
     let writer = format.create(path, &spec)?;
     let mut streams: Vec<(Array, Arc<dyn Sink>)> = Vec::new();
-    for (name, coord) in coords
+    let beside: Vec<_> = coords
         .iter()
         .filter(|(n, _)| !arrays.iter().any(|a| a.name() == n))
-    {
+        .collect();
+    for (name, coord) in &beside {
+        if let CoordData::Index(index) = &coord.data
+            && let Values::Text(texts) = &index.values
+        {
+            writer.write_text(name, texts)?; // first, as their lengths may decide where numbers lie
+        }
+    }
+    for (name, coord) in &beside {
         match &coord.data {
             CoordData::Array(expr) => streams.push((Array::from_expr(expr.clone()), writer.sink(name)?)),
             CoordData::Index(index) => match (&index.values, index.bytes()) {
-                (Values::Text(texts), _) => writer.write_text(name, texts)?,
+                (Values::Text(_), _) => {}
                 (_, Some((_, bytes))) => writer.write_whole(name, &bytes)?,
                 (_, None) => return Err(Error::invalid(format!("the coordinate {name} cannot be written"))),
             },

@@ -4,8 +4,7 @@ use crate::options::{ConvertArgs, Progress, parse_sizes};
 use crate::output::{self, Target};
 use crate::{print, run};
 use tilewise::Result;
-use tilewise::io::Container;
-use tilewise::labelled::{Conversion, convert as convert_file};
+use tilewise::labelled::{Conversion, Dataset, convert as convert_file};
 
 /// Converts a file.
 ///
@@ -13,8 +12,9 @@ use tilewise::labelled::{Conversion, convert as convert_file};
 /// What is wrong with the files, the flags or the machine; no output is left then.
 pub fn convert(args: &ConvertArgs) -> Result<()> {
     let target = Target::of(&args.output, &args.form)?;
-    let container = Container::open(&args.input)?;
-    target.differs_from([args.input.as_path()])?;
+    let dataset = Dataset::open(&args.input)?;
+    target.differs_from(dataset.paths())?;
+    let container = dataset.container();
     let sizes = |flag: &str, text: &Option<String>| match text {
         Some(text) => parse_sizes(flag, text),
         None => Ok(Vec::new()),
@@ -32,7 +32,7 @@ pub fn convert(args: &ConvertArgs) -> Result<()> {
     };
     let session = run::session(&args.run)?;
     run::watch(&session, args.progress == Progress::Auto && !args.quiet, None);
-    let notes = convert_file(&session, &container, target.path(), target.format(), &how)?;
+    let notes = convert_file(&session, container, target.path(), target.format(), &how)?;
     if !args.quiet {
         for note in notes {
             print::line(format_args!("note: {note}"));

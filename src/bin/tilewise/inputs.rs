@@ -2,7 +2,8 @@
 
 use crate::options::{Inputs, parse_chunks};
 use std::path::{Path, PathBuf};
-use tilewise::labelled::Datasets;
+use tilewise::io::{Container, RawFile};
+use tilewise::labelled::{Dataset, Datasets};
 use tilewise::{Error, Result};
 
 /// Opens files with their aliases and chunk sizes.
@@ -15,6 +16,18 @@ pub fn open(files: &[PathBuf], inputs: &Inputs) -> Result<Datasets> {
         let (name, file, variable) = alias(text)
             .ok_or_else(|| Error::invalid(format!("--let {text:?} is not of the form name=FILE:VAR")))?;
         datasets.alias(name, Path::new(file), variable)?;
+    }
+    for text in &inputs.raw {
+        let (name, described) = text
+            .split_once('=')
+            .filter(|(name, _)| !name.trim().is_empty())
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "--raw {text:?} is not of the form NAME=FILE:DTYPE:SHAPE, as in x=field.bin:float32:100x200"
+                ))
+            })?;
+        let file = Dataset::of(Container::new(RawFile::parse(described)?));
+        datasets.add(name.trim(), file, "data")?;
     }
     if let Some(chunks) = &inputs.chunks {
         datasets.chunk(parse_chunks(chunks)?)?;

@@ -235,6 +235,10 @@ pub struct Inputs {
     /// Give a variable a name of its own
     #[arg(long = "let", value_name = "NAME=FILE:VAR")]
     pub lets: Vec<String>,
+    /// Take the elements of a file without a format as a variable, as in x=field.bin:float32:100x200;
+    /// :offset=BYTES, :order=F and :endian=big may follow
+    #[arg(long, value_name = "NAME=FILE:DTYPE:SHAPE")]
+    pub raw: Vec<String>,
     /// Cut inputs into chunks of these sizes, as in time=100,lat=90
     #[arg(long, value_name = "DIM=N,...")]
     pub chunks: Option<String>,

@@ -46,14 +46,14 @@ impl Target {
     ///
     /// # Errors
     /// When it is.
-    pub fn differs_from<'a>(&self, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    pub fn differs_from<P: AsRef<Path>>(&self, inputs: impl IntoIterator<Item = P>) -> Result<()> {
         // Links of either kind lead to one file, which its device and number tell.
         let place = |path: &Path| path.metadata().ok().map(|m| (m.dev(), m.ino()));
         let Some(own) = place(&self.path) else {
             return Ok(());
         };
         for file in inputs {
-            if place(file) == Some(own) {
+            if place(file.as_ref()) == Some(own) {
                 return Err(Error::invalid(format!(
                     "the output {} is also an input; write to another file",
                     self.path.display()

@@ -1,4 +1,5 @@
-//! The chunk filters that NetCDF-4 files use: shuffle, deflate and fletcher32, both ways.
+//! The chunk filters of HDF5 files: shuffle, deflate and zstd both ways, fletcher32, lzf and blosc for
+//! reading.
 //!
 //! HDF5 runs its filters one chunk at a time under one lock; these run on any thread, at more than
 //! twice its speed, between two buffers that the caller keeps.
@@ -9,8 +10,10 @@ mod shuffle;
 
 use self::fletcher32::check_fletcher32;
 use self::shuffle::{shuffle, unshuffle};
+use crate::io::blosc;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::ops::Range;
+use zstd_safe::{CCtx, DCtx};
 
 /// One step of a pipeline, in the order in which it is applied when a chunk is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +26,10 @@ pub(crate) enum Filter {
     Fletcher32,
     /// LZF, which is read only.
     Lzf,
+    /// Zstandard at that level.
+    Zstd(u8),
+    /// Blosc, which is read only.
+    Blosc,
 }
 
 impl Filter {
@@ -30,7 +37,7 @@ impl Filter {
     fn produces(self) -> bool {
         match self {
             Filter::Shuffle(size) => size > 1,
-            Filter::Deflate(_) | Filter::Lzf => true,
+            Filter::Deflate(_) | Filter::Lzf | Filter::Zstd(_) | Filter::Blosc => true,
             Filter::Fletcher32 => false,
         }
     }
@@ -44,6 +51,7 @@ pub(crate) struct DecodeScratch {
     pub raw: Vec<u8>,
     other: Vec<u8>,
     inflate: Decompressor,
+    zstd: DCtx<'static>,
 }
 
 impl DecodeScratch {
@@ -54,6 +62,7 @@ impl DecodeScratch {
             raw: Vec::new(),
             other: Vec::new(),
             inflate: Decompressor::new(),
+            zstd: DCtx::create(),
         }
     }
 
@@ -114,6 +123,7 @@ pub(crate) fn decode(
             raw,
             other,
             inflate,
+            zstd,
         } = &mut *scratch;
         let input: &[u8] = match &at {
             Stored::Raw(len) => &raw[..*len],
@@ -136,7 +146,7 @@ pub(crate) fn decode(
             _ => None,
         };
         let landed = direct.is_some();
-        let out = direct.unwrap_or(other);
+        let out: &mut [u8] = direct.unwrap_or(other);
         let len = match filter {
             Filter::Shuffle(size) => {
                 let len = input.len();
@@ -149,6 +159,10 @@ pub(crate) fn decode(
                 .zlib_decompress(input, out)
                 .map_err(|_| "the chunk does not inflate".to_string())?,
             Filter::Lzf => lzf::decode(input, out)?,
+            Filter::Zstd(_) => zstd
+                .decompress(out, input)
+                .map_err(|code| format!("zstd: {}", zstd_safe::get_error_name(code)))?,
+            Filter::Blosc => blosc::decompress(input, out)?,
             Filter::Fletcher32 => input.len(),
         };
         if landed {
@@ -181,6 +195,7 @@ pub(crate) struct EncodeScratch {
     shuffled: Vec<u8>,
     stored: Vec<u8>,
     deflate: Option<(u8, Compressor)>,
+    zstd: CCtx<'static>,
 }
 
 impl EncodeScratch {
@@ -190,6 +205,7 @@ impl EncodeScratch {
             shuffled: Vec::new(),
             stored: Vec::new(),
             deflate: None,
+            zstd: CCtx::create(),
         }
     }
 }
@@ -225,6 +241,7 @@ pub(crate) fn encode<'a>(
                     shuffled,
                     stored,
                     deflate,
+                    ..
                 } = scratch;
                 let source: &[u8] = match at {
                     Stage::Input => chunk,
@@ -243,7 +260,30 @@ pub(crate) fn encode<'a>(
                     .map_err(|_| "the chunk does not fit its deflate bound".to_string())?;
                 at = Stage::Stored(n);
             }
-            Filter::Fletcher32 | Filter::Lzf => return Err(format!("{filter:?} is not written")),
+            Filter::Zstd(level) => {
+                let EncodeScratch {
+                    shuffled,
+                    stored,
+                    zstd,
+                    ..
+                } = scratch;
+                let source: &[u8] = match at {
+                    Stage::Input => chunk,
+                    Stage::Shuffled => shuffled,
+                    Stage::Stored(_) => return Err("two compressors in a row".to_string()),
+                };
+                let bound = zstd_safe::compress_bound(source.len());
+                if stored.len() < bound {
+                    stored.resize(bound, 0);
+                }
+                let n = zstd
+                    .compress(&mut stored[..], source, i32::from(*level))
+                    .map_err(|code| format!("zstd: {}", zstd_safe::get_error_name(code)))?;
+                at = Stage::Stored(n);
+            }
+            Filter::Fletcher32 | Filter::Lzf | Filter::Blosc => {
+                return Err(format!("{filter:?} is not written"));
+            }
         }
     }
     Ok(match at {
@@ -260,6 +300,16 @@ enum Stage {
     Stored(usize),
 }
 
+/// Bytes of a context of zstd that compresses at a level, roughly: its window and tables.
+pub(crate) fn zstd_bytes(level: u8) -> usize {
+    match level {
+        ..=2 => 2 << 20,
+        3..=8 => 6 << 20,
+        9..=15 => 40 << 20,
+        _ => 100 << 20,
+    }
+}
+
 /// Bytes that [`encode`] holds for a chunk of `bytes`.
 pub(crate) fn encode_bytes(filters: &[Filter], bytes: usize) -> usize {
     filters
@@ -267,6 +317,7 @@ pub(crate) fn encode_bytes(filters: &[Filter], bytes: usize) -> usize {
         .map(|f| match f {
             Filter::Shuffle(size) if *size > 1 => bytes,
             Filter::Deflate(_) => stored_bound(bytes),
+            Filter::Zstd(level) => stored_bound(bytes) + zstd_bytes(*level).min(8 * bytes + (256 << 10)),
             _ => 0,
         })
         .sum()
@@ -309,7 +360,9 @@ mod tests {
 
     #[test]
     fn pipelines_decode_what_they_encode() {
-        let pipelines: [&[Filter]; 5] = [
+        let pipelines: [&[Filter]; 7] = [
+            &[Filter::Zstd(3)],
+            &[Filter::Shuffle(8), Filter::Zstd(1)],
             &[],
             &[Filter::Shuffle(4)],
             &[Filter::Deflate(4)],

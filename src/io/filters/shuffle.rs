@@ -96,14 +96,14 @@ mod tests {
                 let count = n / size;
                 let mut planes = vec![0; n];
                 shuffle(&bytes, size, &mut planes);
-                for at in 0..n {
+                for (at, byte) in bytes.iter().enumerate() {
                     let element = at / size;
                     let place = if element < count {
                         at % size * count + element
                     } else {
                         at
                     };
-                    assert_eq!(planes[place], bytes[at], "{size} {n} {at}");
+                    assert_eq!(planes[place], *byte, "{size} {n} {at}");
                 }
                 let mut back = vec![0; n];
                 unshuffle(&planes, size, &mut back);

@@ -160,7 +160,7 @@ fn grown(dataset: Dataset, variable: &VariableSpec, whole: &FileSpec) -> H5Resul
             stored.what
         ));
     }
-    let writable = |f: &Filter| matches!(f, Filter::Shuffle(_) | Filter::Deflate(_));
+    let writable = |f: &Filter| matches!(f, Filter::Shuffle(_) | Filter::Deflate(_) | Filter::Zstd(_));
     let filters = dataset.own_filters().filter(|f| f.iter().all(writable));
     let (Layout::Chunked(chunk), Some(filters)) = (dataset.layout.clone(), filters) else {
         return Err(format!(

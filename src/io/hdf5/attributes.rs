@@ -33,23 +33,20 @@ const HIDDEN: [&str; 10] = [
 /// The most bytes an attribute may have; HDF5's own limit for large ones is far above real files.
 const MOST_BYTES: usize = 64 << 20;
 
-/// The attributes of an object; those that cannot be read are named in `notes`.
-pub(super) fn read_all(object: &Id, owner: &str, notes: &mut Vec<String>) -> H5Result<Attributes> {
+/// The attributes of an object of those names; those that cannot be read are named in `notes`.
+pub(super) fn read_all(object: &Id, names: &[String], owner: &str, notes: &mut Vec<String>) -> Attributes {
     let mut attributes = Attributes::new();
-    for name in names(object)? {
-        if HIDDEN.contains(&name.as_str()) {
-            continue;
-        }
-        match read(object, &name) {
-            Ok(value) => attributes.set(name, value),
+    for name in names.iter().filter(|n| !HIDDEN.contains(&n.as_str())) {
+        match read(object, name) {
+            Ok(value) => attributes.set(name.as_str(), value),
             Err(reason) => notes.push(format!("attribute {owner}:{name} is not shown: {reason}")),
         }
     }
-    Ok(attributes)
+    attributes
 }
 
 /// The names of all attributes, in the order of their creation where that is kept.
-fn names(object: &Id) -> H5Result<Vec<String>> {
+pub(super) fn names(object: &Id) -> H5Result<Vec<String>> {
     /// Appends one name.
     unsafe extern "C" fn keep(
         _: hid_t,
@@ -79,20 +76,12 @@ fn names(object: &Id) -> H5Result<Vec<String>> {
     Ok(found)
 }
 
-/// Opens an attribute; `None` where there is none of that name.
-pub(super) fn open(object: &Id, name: &str) -> H5Result<Option<Id>> {
+/// Opens an attribute that is there.
+pub(super) fn open(object: &Id, name: &str) -> H5Result<Id> {
     let c_name = cstring(name)?;
     // SAFETY: a valid object and a C string; the lock is held by the caller, here and below.
-    unsafe {
-        if check(H5Aexists(object.raw(), c_name.as_ptr()), "look for an attribute")? == 0 {
-            return Ok(None);
-        }
-        Id::new(
-            H5Aopen(object.raw(), c_name.as_ptr(), H5P_DEFAULT),
-            "open an attribute",
-        )
-        .map(Some)
-    }
+    let raw = unsafe { H5Aopen(object.raw(), c_name.as_ptr(), H5P_DEFAULT) };
+    Id::new(raw, "open an attribute")
 }
 
 /// Number of elements of an attribute; `None` for the null space that NetCDF writes for empty text.
@@ -111,19 +100,13 @@ pub(super) fn element_count(attribute: &Id) -> H5Result<Option<usize>> {
     }
 }
 
-/// The text of an attribute, where it is one text.
+/// The text of an attribute that is there, where it is one text.
 pub(super) fn text(object: &Id, name: &str) -> H5Result<Option<String>> {
-    if open(object, name)?.is_none() {
-        return Ok(None);
-    }
     Ok(read(object, name)?.as_text().map(str::to_string))
 }
 
-/// The integers of an attribute.
+/// The integers of an attribute that is there.
 pub(super) fn integers(object: &Id, name: &str) -> H5Result<Option<Vec<i64>>> {
-    if open(object, name)?.is_none() {
-        return Ok(None);
-    }
     Ok(match read(object, name)? {
         AttrValue::Int(_, values) => Some(values),
         _ => None,
@@ -132,7 +115,7 @@ pub(super) fn integers(object: &Id, name: &str) -> H5Result<Option<Vec<i64>>> {
 
 /// The value of an attribute.
 fn read(object: &Id, name: &str) -> H5Result<AttrValue> {
-    let attribute = open(object, name)?.ok_or("it is gone")?;
+    let attribute = open(object, name)?;
     // SAFETY: as above.
     let id = Id::new(
         unsafe { H5Aget_type(attribute.raw()) },

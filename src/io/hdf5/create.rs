@@ -3,6 +3,7 @@
 //! Everything is created before the first element is written, so that sizes and addresses are
 //! known and a wrong description fails at once.
 
+use super::dataset::ZSTD;
 use super::ffi::{H5Result, Id, UNDEFINED, check, cstring};
 use super::types::{file_type, text_type};
 use crate::DType;
@@ -14,6 +15,7 @@ use hdf5_sys::h5g::H5Gcreate2;
 use hdf5_sys::h5p::*;
 use hdf5_sys::h5s::{H5S_SCALAR, H5S_UNLIMITED, H5Screate, H5Screate_simple};
 use hdf5_sys::h5t::{H5T_IEEE_F32BE, H5Tcopy};
+use hdf5_sys::h5z::H5Z_FLAG_OPTIONAL;
 use std::ffi::c_uint;
 use tilewise_kernels::Scalar;
 
@@ -143,9 +145,16 @@ pub(super) fn variable(
                         check(H5Pset_deflate(list.raw(), level.into()), doing)?;
                         filters.push(Filter::Deflate(level));
                     }
+                    Some(Codec::Zstd(level)) => {
+                        // Optional, because it need not be there to make the file: we encode.
+                        let (values, flags) = ([c_uint::from(level)], H5Z_FLAG_OPTIONAL);
+                        let status = H5Pset_filter(list.raw(), ZSTD, flags, 1, values.as_ptr());
+                        check(status, doing)?;
+                        filters.push(Filter::Zstd(level));
+                    }
                     Some(codec) => {
                         return Err(format!(
-                            "variable {}: {} is not written to NetCDF-4; deflate is",
+                            "variable {}: {} is not written to NetCDF-4; deflate and zstd are",
                             spec.name,
                             codec.name()
                         ));

@@ -234,6 +234,9 @@ fn filters(list: &Id) -> H5Result<Vec<StoredFilter>> {
     }
 }
 
+/// The registered number of the filter zstd.
+pub(super) const ZSTD: i32 = 32015;
+
 /// The name of a filter with its main parameter, and the filter where it is one of ours.
 fn filter_label(number: i32, values: &[c_uint], stored_name: &str) -> (String, Option<Filter>) {
     let first = values.first().copied();
@@ -245,6 +248,11 @@ fn filter_label(number: i32, values: &[c_uint], stored_name: &str) -> (String, O
         (2, Some(size)) if size > 0 => ("shuffle".to_string(), Some(Filter::Shuffle(size as usize))),
         (3, _) => ("fletcher32".to_string(), Some(Filter::Fletcher32)),
         (32000, _) => ("lzf".to_string(), Some(Filter::Lzf)),
+        (32001, _) => ("blosc".to_string(), Some(Filter::Blosc)),
+        (ZSTD, level) => {
+            let level = u8::try_from(level.unwrap_or(3)).unwrap_or(3);
+            (format!("zstd({level})"), Some(Filter::Zstd(level)))
+        }
         _ => (filter_name(number, stored_name), None),
     }
 }
@@ -257,11 +265,9 @@ fn filter_name(number: i32, stored_name: &str) -> String {
         5 => "nbit",
         6 => "scaleoffset",
         307 => "bzip2",
-        32001 => "blosc",
         32004 => "lz4",
         32008 => "bitshuffle",
         32013 => "zfp",
-        32015 => "zstd",
         32026 => "blosc2",
         _ if !stored_name.is_empty() => stored_name,
         _ => return format!("filter {number}"),

@@ -4,6 +4,7 @@
 //! [`locked`]; nothing that decodes or waits does. Handles close themselves, and the library's own
 //! printing of errors is off: its innermost message becomes the reason of ours.
 
+pub(super) use crate::io::text::text_of;
 use hdf5_sys::h5e::{H5E_DEFAULT, H5E_WALK_DOWNWARD, H5E_error2_t, H5Eclear2, H5Ewalk2};
 use hdf5_sys::h5i::{H5Idec_ref, hid_t};
 use std::cell::Cell;
@@ -78,12 +79,6 @@ pub(super) fn check<T: Copy + Default + PartialOrd>(value: T, doing: &str) -> H5
 /// A C string; a NUL inside is an error.
 pub(super) fn cstring(text: &str) -> H5Result<CString> {
     CString::new(text).map_err(|_| format!("the name {text:?} has a NUL byte"))
-}
-
-/// Text of a fixed or NUL-terminated buffer, invalid UTF-8 replaced.
-pub(super) fn text_of(bytes: &[u8]) -> String {
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 /// Calls a library function that fills a buffer with a name and returns its length.

@@ -112,7 +112,8 @@ fn visit(group: &Id, path: &str, depth: usize, seen: &mut Seen, found: &mut Walk
     if !seen.is_new(group)? {
         return Ok(());
     }
-    let attributes = attributes::read_all(group, path, &mut found.notes)?;
+    let names = attributes::names(group)?;
+    let attributes = attributes::read_all(group, &names, path, &mut found.notes);
     let number = found.groups.len();
     found.groups.push(Group {
         path: path.to_string(),
@@ -199,26 +200,36 @@ fn node(
 ) -> H5Result<Node> {
     let dataset = Dataset::new(object, file)?;
     let object = &dataset.id;
-    let is_scale = attributes::text(object, "CLASS")?.as_deref() == Some("DIMENSION_SCALE");
-    let scale_name = if is_scale {
-        attributes::text(object, "NAME")?
-    } else {
-        None
+    // Names are listed once, as asking for each costs as much as reading it.
+    let names = attributes::names(object)?;
+    let has = |name: &str| names.iter().any(|n| n == name);
+    let text = |name: &str| match has(name) {
+        true => attributes::text(object, name),
+        false => Ok(None),
     };
-    let shown = attributes::read_all(object, full, notes)?;
-    let dims = match dataset.at_home {
+    let integers = |name: &str| match has(name) {
+        true => attributes::integers(object, name),
+        false => Ok(None),
+    };
+    let is_scale = text("CLASS")?.as_deref() == Some("DIMENSION_SCALE");
+    let scale_name = if is_scale { text("NAME")? } else { None };
+    let dim_number = integers("_Netcdf4Dimid")?.and_then(|v| v.first().copied());
+    let coordinate_dims = integers("_Netcdf4Coordinates")?;
+    // The scales of another file are none of this one.
+    let scales = match has("DIMENSION_LIST") && dataset.at_home {
         true => scales(object)?,
-        false => None, // the scales of another file are none of this one
+        false => None,
     };
+    let shown = attributes::read_all(object, &names, full, notes);
     Ok(Node {
         group,
         name: link.strip_prefix(NOT_A_COORDINATE).unwrap_or(link).to_string(),
         address: dataset.address,
         is_scale: is_scale && dataset.at_home,
         only_a_dimension: scale_name.is_some_and(|n| n.starts_with(ONLY_A_DIMENSION)),
-        dim_number: attributes::integers(object, "_Netcdf4Dimid")?.and_then(|v| v.first().copied()),
-        coordinate_dims: attributes::integers(object, "_Netcdf4Coordinates")?,
-        scales: dims,
+        dim_number,
+        coordinate_dims,
+        scales,
         attributes: shown,
         dataset,
     })
@@ -226,9 +237,7 @@ fn node(
 
 /// The addresses in `DIMENSION_LIST`: a list of references per axis, of which the first counts.
 fn scales(object: &Id) -> H5Result<Option<Vec<u64>>> {
-    let Some(attribute) = attributes::open(object, "DIMENSION_LIST")? else {
-        return Ok(None);
-    };
+    let attribute = attributes::open(object, "DIMENSION_LIST")?;
     let doing = "read DIMENSION_LIST";
     let count = attributes::element_count(&attribute)?.unwrap_or(0);
     // SAFETY: the type is checked to be lists of references of eight bytes, the buffer has an entry

@@ -15,7 +15,7 @@ use super::write_attributes::{write, write_all, write_text};
 use crate::io::catalog::{AttrValue, VarType};
 use crate::io::spec::{FileSpec, VariableSpec};
 use crate::io::unfinished::create_unfinished;
-use crate::io::writer::Writer;
+use crate::io::writer::{Writer, check_texts};
 use crate::store::Sink;
 use crate::{DType, Error, Result};
 use hdf5_sys::h5d::H5Dwrite;
@@ -29,7 +29,6 @@ use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tempfile::TempPath;
-use tilewise_kernels::Scalar;
 
 /// A NetCDF-4 file being written. [`NetCdfWriter::finish`] gives it its name; dropping it before
 /// removes it.
@@ -165,26 +164,8 @@ impl Writer for NetCdfWriter {
 
     fn write_text(&self, variable: &str, values: &[String]) -> Result<()> {
         let (number, spec) = self.find(variable)?;
-        let mut shape = self.shape(spec)?;
-        let width = match spec.dtype {
-            VarType::Text => None,
-            VarType::Char => Some(shape.pop().unwrap_or(1)),
-            _ => return Err(Error::invalid(format!("variable {variable} is not text"))),
-        };
-        let count: usize = shape.iter().product();
-        if values.len() != count {
-            return Err(Error::invalid(format!(
-                "variable {variable} has {count} strings, {} are given",
-                values.len()
-            )));
-        }
-        if let Some((long, width)) = width.and_then(|w| values.iter().find(|v| v.len() > w).map(|v| (v, w))) {
-            return Err(Error::invalid(format!(
-                "variable {variable} has room for {width} bytes, {long:?} has {}",
-                long.len()
-            )));
-        }
-        if count == 0 || width == Some(0) {
+        let width = check_texts(spec, &self.shape(spec)?, values)?;
+        if values.is_empty() || width == Some(0) {
             return Ok(());
         }
         self.shared.with_state(|state| {
@@ -310,7 +291,7 @@ fn create_all(file: &Id, spec: &FileSpec) -> H5Result<Vec<Created>> {
         if variable.dtype == VarType::Numeric(DType::Bool) {
             attributes.set("dtype", "bool");
         }
-        if let Some(fill) = declared_fill(variable)? {
+        if let Some(fill) = variable.declared_fill()? {
             write(&dataset.id, "_FillValue", &AttrValue::from(fill))?;
         }
         write_all(&dataset.id, &attributes)
@@ -328,23 +309,6 @@ fn create_all(file: &Id, spec: &FileSpec) -> H5Result<Vec<Created>> {
         write(group, base, value).map_err(|reason| format!("attribute {name}: {reason}"))?;
     }
     Ok(created)
-}
-
-/// The fill value that a variable declares, by its description or by an attribute.
-fn declared_fill(variable: &VariableSpec) -> H5Result<Option<Scalar>> {
-    let VarType::Numeric(dtype) = variable.dtype else {
-        return Ok(None);
-    };
-    match (variable.fill, variable.attributes.get("_FillValue")) {
-        (Some(fill), _) => Ok(Some(fill)),
-        (None, None) => Ok(None),
-        (None, Some(value)) => value.scalar(dtype).map(Some).ok_or_else(|| {
-            format!(
-                "variable {}: its _FillValue {value:?} is no {dtype}",
-                variable.name
-            )
-        }),
-    }
 }
 
 /// Creates the dataset of a variable, under another name where a dimension has its.
@@ -368,7 +332,7 @@ fn create_variable(
         variable,
         &shape,
         &unlimited,
-        declared_fill(variable)?,
+        variable.declared_fill()?,
     )
 }
 

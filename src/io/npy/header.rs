@@ -3,9 +3,10 @@
 //! A header comes from outside, so its lengths are checked before anything is allocated and its
 //! literal is read by a parser of its own few words.
 
-use crate::io::file::ReadFile;
+use crate::io::dense::Layout;
 use crate::{DType, Error, Result};
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The longest header that is read; NumPy's own limit for untrusted files is 10,000.
 const MOST_HEADER: usize = 1 << 20;
@@ -13,49 +14,57 @@ const MOST_HEADER: usize = 1 << 20;
 /// The most axes of an array; NumPy's limit.
 const MOST_AXES: usize = 64;
 
-/// What a header says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Header {
-    pub dtype: DType,
-    /// Whether its bytes are in the other order than this machine's.
-    pub swapped: bool,
-    /// Whether the first axis is the fastest.
-    pub fortran: bool,
-    pub shape: Vec<usize>,
-}
-
-/// The header of a file and where its elements start.
-pub(super) fn read_header(file: &ReadFile) -> Result<(Header, u64)> {
-    let bad = |reason: String| Error::format(file.path(), reason);
-    let head = file.head(12)?;
-    let (start, len) = match head.as_slice() {
-        [_, _, _, _, _, _, 1, _, a, b, ..] => (10, usize::from(u16::from_le_bytes([*a, *b]))),
-        [_, _, _, _, _, _, 2 | 3, _, a, b, c, d] => (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize),
-        [_, _, _, _, _, _, major, minor, ..] if !(1..=3).contains(major) => {
+/// The header of an NPY file of `len` bytes, read in ascending order by `read`, and where its
+/// elements start.
+///
+/// # Errors
+/// [`Error::Format`] for `path` when it is no header, is cut off, or its dtype is none of ours.
+pub(in crate::io) fn read_header(
+    path: &Path,
+    len: u64,
+    read: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>,
+) -> Result<(Layout, u64)> {
+    let bad = |reason: String| Error::format(path, reason);
+    let mut head = vec![0; len.min(12) as usize];
+    read(0, &mut head)?;
+    let (start, text_len) = match head.as_slice() {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => {
+            (10, usize::from(u16::from_le_bytes([*a, *b])))
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _, a, b, c, d] => {
+            (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize)
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', major, minor, ..] if !(1..=3).contains(major) => {
             return Err(bad(format!(
                 "NPY version {major}.{minor} is unknown: 1 to 3 are read"
             )));
         }
-        _ => return Err(bad("truncated within its NPY header".to_string())),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] | [] => {
+            return Err(bad("truncated within its NPY header".to_string()));
+        }
+        _ => return Err(bad("no NPY header".to_string())),
     };
-    if len > MOST_HEADER {
+    if text_len > MOST_HEADER {
         return Err(bad(format!(
-            "its NPY header claims {len} bytes, more than {MOST_HEADER}"
+            "its NPY header claims {text_len} bytes, more than {MOST_HEADER}"
         )));
     }
-    if (start + len) as u64 > file.len() {
+    if (start + text_len) as u64 > len {
         return Err(bad("truncated within its NPY header".to_string()));
     }
-    let mut text = vec![0; len];
-    file.read_at(start as u64, &mut text)?;
+    // Of version 1, two of the bytes read above are of the text.
+    let mut text = head.split_off(start.min(head.len()));
+    let held = text.len().min(text_len);
+    text.resize(text_len, 0);
+    read((start + held) as u64, &mut text[held..])?;
     let text = String::from_utf8_lossy(&text);
-    let header = Literal { rest: text.trim() }.header().map_err(|reason| {
+    let layout = Literal { rest: text.trim() }.header().map_err(|reason| {
         bad(format!(
             "NPY header {:?}: {reason}",
             text.trim().chars().take(200).collect::<String>()
         ))
     })?;
-    Ok((header, (start + len) as u64))
+    Ok((layout, (start + text_len) as u64))
 }
 
 /// The Python literal of a header.
@@ -65,7 +74,7 @@ struct Literal<'a> {
 
 impl Literal<'_> {
     /// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, keys in any order.
-    fn header(mut self) -> Result<Header, String> {
+    fn header(mut self) -> Result<Layout, String> {
         let (mut dtype, mut fortran, mut shape) = (None, None, None);
         self.expect('{')?;
         while !self.take('}') {
@@ -84,7 +93,7 @@ impl Literal<'_> {
         }
         let (dtype, swapped) = dtype.ok_or("no descr")?;
         let shape = shape.ok_or("no shape")?;
-        Ok(Header {
+        Ok(Layout {
             dtype,
             swapped,
             fortran: fortran.ok_or("no fortran_order")?,
@@ -186,7 +195,7 @@ impl Literal<'_> {
 }
 
 /// The magic, version 1.0 and the header, padded so that elements start at a multiple of 64.
-pub(super) fn header_bytes(dtype: DType, shape: &[usize]) -> Result<Vec<u8>> {
+pub(in crate::io) fn header_bytes(dtype: DType, shape: &[usize]) -> Result<Vec<u8>> {
     let Some(descr) = dtype.info().npy else {
         return Err(Error::invalid(format!(
             "NPY has no {dtype}: cast to float32 before writing"
@@ -218,14 +227,14 @@ pub(super) fn header_bytes(dtype: DType, shape: &[usize]) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Header, String> {
+    fn parse(text: &str) -> Result<Layout, String> {
         Literal { rest: text.trim() }.header()
     }
 
     #[test]
     fn headers_are_numpys() {
         let header = parse("{'descr': '>f4', 'fortran_order': True, 'shape': (3, 4), }\n").unwrap();
-        let expected = Header {
+        let expected = Layout {
             dtype: DType::F32,
             swapped: true,
             fortran: true,

@@ -5,18 +5,16 @@
 
 use super::NAME;
 use super::header::header_bytes;
-use crate::geometry::{Region, checked_bytes};
+use crate::geometry::checked_bytes;
 use crate::io::catalog::VarType;
-use crate::io::file::check_region;
-use crate::io::piece::write_piece;
+use crate::io::dense::DenseSink;
 use crate::io::spec::FileSpec;
 use crate::io::unfinished::create_unfinished;
 use crate::io::writer::Writer;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
-use std::fs::File;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempPath;
 
@@ -24,18 +22,8 @@ use tempfile::TempPath;
 /// it.
 #[derive(Debug)]
 pub struct NpyWriter {
-    sink: Arc<NpySink>,
+    sink: Arc<DenseSink>,
     temporary: TempPath,
-}
-
-/// The array of a file being written.
-#[derive(Debug)]
-struct NpySink {
-    file: File,
-    path: PathBuf,
-    dtype: DType,
-    shape: Vec<usize>,
-    offset: u64,
 }
 
 impl NpyWriter {
@@ -54,12 +42,14 @@ impl NpyWriter {
         let offset = header.len() as u64;
         file.set_len(offset + bytes as u64)
             .map_err(Error::io("write", path))?;
-        let sink = NpySink {
-            file,
+        let sink = DenseSink {
+            file: Arc::new(file),
             path: path.to_path_buf(),
+            variable: NAME.to_string(),
             dtype,
             shape: shape.to_vec(),
             offset,
+            sum: None,
         };
         Ok(NpyWriter {
             sink: Arc::new(sink),
@@ -75,7 +65,7 @@ impl NpyWriter {
         spec.check()?;
         let [variable] = spec.variables.as_slice() else {
             return Err(Error::invalid(format!(
-                "{}: an .npy file holds one array, not {}; write them to a .nc file",
+                "{}: an .npy file holds one array, not {}; write them to a .nc or .npz file",
                 path.display(),
                 spec.variables.len()
             )));
@@ -120,35 +110,5 @@ impl Writer for NpyWriter {
 
     fn finish(self: Box<Self>) -> Result<()> {
         (*self).finish()
-    }
-}
-
-impl Sink for NpySink {
-    fn name(&self) -> String {
-        let file = self.path.file_name().unwrap_or(self.path.as_os_str());
-        format!("{}:{NAME}", file.to_string_lossy())
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn dtype(&self) -> DType {
-        self.dtype
-    }
-
-    fn chunks(&self) -> Option<&[usize]> {
-        None
-    }
-
-    fn write(&self, region: &Region, data: &[u8]) -> Result<()> {
-        check_region(&self.name(), &self.shape, self.dtype.size(), region, data.len())?;
-        let size = self.dtype.size();
-        write_piece(&self.file, self.offset, &self.shape, region, data, size)
-            .map_err(Error::io("write", &self.path))
-    }
-
-    fn scratch_bytes(&self, _region: &Region) -> usize {
-        0
     }
 }

@@ -120,6 +120,28 @@ impl TimeUnits {
         })
     }
 
+    /// The whole number of a moment of the same calendar, where it is one.
+    pub fn encode_integer(&self, moment: Moment) -> Option<i64> {
+        let micros = i128::from(moment.micros) - i128::from(self.reference.micros);
+        let step = i128::from(self.step);
+        (micros % step == 0).then_some(())?;
+        i64::try_from(micros / step).ok()
+    }
+
+    /// The same moment to count from in another unit.
+    ///
+    /// # Errors
+    /// When it is no unit of time.
+    pub fn in_unit(&self, unit: &str) -> Result<TimeUnits> {
+        let found = UNITS.iter().find(|(names, _)| names.contains(&unit));
+        let (_, step) = found.ok_or_else(|| Error::invalid(format!("{unit:?} is no unit of time")))?;
+        Ok(TimeUnits {
+            step: *step,
+            unit: unit.to_string(),
+            reference: self.reference,
+        })
+    }
+
     /// The number of a moment of the same calendar.
     pub fn encode(&self, moment: Moment) -> f64 {
         let micros = i128::from(moment.micros) - i128::from(self.reference.micros);
@@ -194,6 +216,11 @@ mod tests {
         assert_eq!(days.decode(f64::NAN), None);
         assert_eq!(days.decode(1e300), None);
         assert_eq!(days.decode_integer(i64::MAX), None);
+        assert_eq!(days.encode_integer(noon), None);
+        let hours = days.in_unit("hours").unwrap();
+        assert_eq!(hours.encode_integer(noon), Some(730_119 * 24 + 12));
+        assert_eq!(hours.to_string(), "hours since 0001-01-01 00:00:00");
+        assert!(days.in_unit("fortnights").is_err());
         assert_eq!(days.decode(-1.25).unwrap().to_string(), "0000-12-30 18:00:00");
     }
 }

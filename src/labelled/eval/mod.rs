@@ -19,7 +19,7 @@ use super::align::{Operand, apply};
 use super::cftime::{Field, SEASONS};
 use super::coord::{Coord, CoordData};
 use super::data_array::DataArray;
-use super::dataset::Datasets;
+use super::datasets::Datasets;
 use super::index::Index;
 use super::lang::{self, Argument, BinaryOp, Expr, ExprKind, Item, Number, Span, UnaryOp};
 use super::pick::Pick;

@@ -1,0 +1,7 @@
+//! The entry `io::fuzzing::npz`, from which every input returns.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    tilewise::io::fuzzing::npz(data);
+});
