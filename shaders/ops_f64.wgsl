@@ -19,6 +19,15 @@ fn tw_copysign_f64(x: f64, y: f64) -> f64 {
     return bitcast<f64>((bitcast<u64>(x) & 0x7ffffffffffffffflu) | (bitcast<u64>(y) & 0x8000000000000000lu));
 }
 
+// The nearest whole number, halves to even; by the floor, as a driver was met that cuts some halves.
+fn tw_round_f64(x: f64) -> f64 {
+    let low = floor(x);
+    let over = x - low;
+    let odd = floor(low * 0.5lf) * 2.0lf != low;
+    let up = over > 0.5lf || (over == 0.5lf && odd);
+    return tw_copysign_f64(select(low, low + 1.0lf, up), x);
+}
+
 fn tw_is_nan_f64(x: f64) -> bool {
     return (bitcast<u64>(x) & 0x7ffffffffffffffflu) > 0x7ff0000000000000lu;
 }

@@ -91,7 +91,7 @@ pub(super) static OPS: &[OpDef] = &[
         wgsl: |args| {
             Wgsl {
                 f32: Some("tw_rint($0)"),
-                f64: Some("tw_copysign_f64(round($0), $0)"),
+                f64: Some("tw_round_f64($0)"),
                 ..Wgsl::any("$0")
             }
             .of(args)
