@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs what a build and its tests need and this machine lacks: HDF5, pkg-config,
-# and Mesa's software Vulkan, so that the GPU path is tested where no GPU is.
+# Installs what a build and its tests need and this machine lacks: HDF5, pkg-config, a C++
+# compiler (for a codec of Zarr), and Mesa's software Vulkan, so that the GPU path is tested where no GPU is.
 #
 # Debian 12/13 and Ubuntu 24.04 through apt, as root or with passwordless sudo;
 # elsewhere it prints what to install by hand. Debian 12's own Mesa (22.3) ends long
 # shader loops early and silently, so there the driver comes from bookworm-backports,
 # from the same mirror and with the same key as the machine's own bookworm entry.
 #
-# Exits 0 at once when all is there. Fails when HDF5, pkg-config, cargo or a C compiler
+# Exits 0 at once when all is there. Fails when HDF5, pkg-config, cargo, a C or a C++ compiler
 # is missing; a missing Vulkan driver is a warning, and a failure only where CI=true.
 #
 #   tools/setup.sh            install what is missing
@@ -28,6 +28,7 @@ os_field() { ( . /etc/os-release 2>/dev/null; eval "printf '%s' \"\${$1:-}\"" );
 have_hdf5()      { [[ -n ${HDF5_DIR:-} ]] || { have_pkg_config && pkg-config --exists hdf5; } \
                    || [[ -e /usr/include/hdf5/serial/hdf5.h || -e /usr/include/hdf5.h ]]; }
 have_pkg_config() { command -v pkg-config >/dev/null; }
+have_cxx()       { command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null; }
 have_loader()    { compgen -G '/usr/lib/*/libvulkan.so.1' >/dev/null || compgen -G '/usr/lib*/libvulkan.so.1' >/dev/null \
                    || compgen -G '/usr/local/lib/libvulkan.so.1' >/dev/null; }
 have_lavapipe()  { compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null; }
@@ -170,12 +171,13 @@ missing() {
     local words=()
     have_hdf5 || words+=(libhdf5-dev)
     have_pkg_config || words+=(pkg-config)
+    have_cxx || words+=(g++)
     have_vulkan || words+=(mesa-vulkan-drivers libvulkan1)
     printf '%s' "${words[*]:-}"
 }
 
 by_hand() {
-    say "to install by hand, as root: apt-get install libhdf5-dev pkg-config mesa-vulkan-drivers libvulkan1"
+    say "to install by hand, as root: apt-get install libhdf5-dev pkg-config g++ mesa-vulkan-drivers libvulkan1"
     say "  on Debian 12 the last two from backports: add 'deb <your mirror> bookworm-backports main', then"
     say "  apt-get install -t bookworm-backports mesa-vulkan-drivers libvulkan1"
     say "  elsewhere: HDF5 1.10 or newer with headers, pkg-config, a Vulkan loader, Mesa lavapipe $MESA_WANTED or newer"
@@ -197,6 +199,7 @@ main() {
             apt update || say "apt-get update failed; trying with the lists that are there"
             { have_hdf5 && have_pkg_config; } || apt install --no-install-recommends libhdf5-dev pkg-config \
                 || say "could not install libhdf5-dev and pkg-config"
+            have_cxx || apt install --no-install-recommends g++ || say "could not install g++"
             have_vulkan || install_vulkan || say "could not install the software Vulkan driver"
         fi
         lacking=$(missing)
@@ -208,7 +211,7 @@ main() {
         say "Mesa $(mesa_major) is installed; tests need $MESA_LEAST or newer"
     fi
     by_hand
-    { have_hdf5 && have_pkg_config; } || exit 1
+    { have_hdf5 && have_pkg_config && have_cxx; } || exit 1
     if have_loader && have_other_icd; then
         say "another Vulkan driver is there; GPU tests run on it"
     elif ci; then
