@@ -1,6 +1,6 @@
 //! Reading and writing of chunked files against what the machine and the codecs allow.
 //!
-//! `cargo bench --bench storage -- [--dir DIR] [--size MIB] [--rounds N] [--workers N] [--json]`
+//! `cargo bench --bench storage -- [--dir DIR] [--size MIB] [--rounds N] [--workers N] [--only TEXT] [--json]`
 //!
 //! A variable of float32 like a climate model's is written and read with shuffle and deflate, and
 //! plainly, by one worker and by several; beside it stand the same chunks inflated and unshuffled
@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used)] // a bench that cannot run ends
 
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tilewise::DType;
@@ -18,6 +19,9 @@ use tilewise::geometry::Region;
 use tilewise::io::{Codec, Compression, Dim, FileSpec, OutputFormat, VarType, VariableSpec, open_source};
 use tilewise::measure::Sample;
 use tilewise::store::Source;
+use zarrs::array::codec::api::ArrayToBytesCodecTraits;
+use zarrs::array::{ArrayBytes, CodecChain, CodecOptions, DataType, FillValue};
+use zarrs::metadata::v3::MetadataV3;
 
 /// Extents of one step, and of the chunks of a step.
 const STEP: [usize; 2] = [720, 1440];
@@ -28,6 +32,7 @@ struct Options {
     steps: usize,
     rounds: usize,
     workers: usize,
+    only: Option<String>,
     json: bool,
 }
 
@@ -37,6 +42,7 @@ fn options() -> Options {
         steps: 512 * 1024 * 1024 / (STEP[0] * STEP[1] * 4),
         rounds: 5,
         workers: std::thread::available_parallelism().map_or(1, |n| n.get()),
+        only: None,
         json: false,
     };
     let mut args = std::env::args().skip(1);
@@ -47,9 +53,10 @@ fn options() -> Options {
             "--size" => options.steps = (number() * 1024 * 1024 / (STEP[0] * STEP[1] * 4)).max(1),
             "--rounds" => options.rounds = number(),
             "--workers" => options.workers = number(),
+            "--only" => options.only = args.next(),
             "--json" => options.json = true,
             "--bench" => {}
-            other => panic!("{other}: --dir DIR, --size MIB, --rounds N, --workers N, --json"),
+            other => panic!("{other}: --dir DIR, --size MIB, --rounds N, --workers N, --only TEXT, --json"),
         }
     }
     options
@@ -189,6 +196,74 @@ fn bare(chunks: &[Vec<u8>], workers: usize) {
     });
 }
 
+/// The chunks of a Zarr store through the codecs of the crate `zarrs`, which make a buffer for each.
+struct Zarrs {
+    chain: CodecChain,
+    shape: Vec<NonZeroU64>,
+    dtype: DataType,
+    fill: FillValue,
+}
+
+impl Zarrs {
+    fn new() -> Zarrs {
+        let metadata = serde_json::json!([
+            { "name": "bytes", "configuration": { "endian": "little" } },
+            { "name": "zstd", "configuration": { "level": 3, "checksum": false } }
+        ]);
+        let codecs: Vec<MetadataV3> = serde_json::from_value(metadata).unwrap();
+        Zarrs {
+            chain: CodecChain::from_metadata(&codecs).unwrap(),
+            shape: CHUNK
+                .iter()
+                .map(|&n| NonZeroU64::new(n as u64).unwrap())
+                .collect(),
+            dtype: DataType::from_metadata(&MetadataV3::new("float32")).unwrap(),
+            fill: FillValue::from(0f32),
+        }
+    }
+
+    fn options() -> CodecOptions {
+        let mut options = CodecOptions::default();
+        options.set_concurrent_target(1);
+        options
+    }
+
+    fn path(store: &Path, chunk: usize) -> PathBuf {
+        let rows = STEP[0] / CHUNK[1];
+        store.join(format!("t/c/{}/{}/0", chunk / rows, chunk % rows))
+    }
+
+    fn read(&self, store: &Path, steps: usize, workers: usize) {
+        each(steps * STEP[0] / CHUNK[1], workers, &|at, buffer| {
+            buffer.resize(STEP[0] * STEP[1] * 4, 0);
+            let stored = std::fs::read(Zarrs::path(store, at)).unwrap().into();
+            let options = Zarrs::options();
+            let bytes = self
+                .chain
+                .decode(stored, &self.shape, &self.dtype, &self.fill, &options);
+            let bytes = bytes.unwrap().into_fixed().unwrap();
+            let half = at % (STEP[0] / CHUNK[1]) * bytes.len();
+            buffer[half..half + bytes.len()].copy_from_slice(&bytes);
+        });
+    }
+
+    fn write(&self, store: &Path, fields: &[Vec<f32>], workers: usize) {
+        let rows = STEP[0] / CHUNK[1];
+        each(fields.len() * rows, workers, &|at, _| {
+            let part = at % rows * CHUNK[1] * CHUNK[2];
+            let values: &[u8] = bytemuck::cast_slice(&fields[at / rows][part..part + CHUNK[1] * CHUNK[2]]);
+            let bytes = ArrayBytes::new_flen(values.to_vec());
+            let options = Zarrs::options();
+            let stored = self
+                .chain
+                .encode(bytes, &self.shape, &self.dtype, &self.fill, &options);
+            let path = Zarrs::path(store, at);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, stored.unwrap()).unwrap();
+        });
+    }
+}
+
 /// A name and what one turn of it does.
 type Row<'a> = (&'static str, Box<dyn Fn() + 'a>);
 
@@ -221,6 +296,7 @@ fn main() {
     read(&*a, &fields, workers, true);
     read(&*b, &fields, workers, true);
     let chunks = encoded(&fields, 4);
+    let zarrs = Zarrs::new();
     let point = Region::new(vec![0, 300, 700], vec![options.steps, 1, 1]);
     let rows: Vec<Row> = vec![
         (
@@ -259,6 +335,14 @@ fn main() {
             Box::new(|| write_as(OutputFormat::Zarr3, &scratch_zarr, &fields, zstd, workers)),
         ),
         (
+            "read Zarr zstd(3) by zarrs, all workers",
+            Box::new(|| zarrs.read(&zarr, fields.len(), workers)),
+        ),
+        (
+            "write Zarr zstd(3) by zarrs, all workers",
+            Box::new(|| zarrs.write(&dir.join("zarrs.zarr"), &fields, workers)),
+        ),
+        (
             "read one point of each deflated chunk",
             Box::new(|| {
                 let mut out = vec![0; options.steps * 4];
@@ -278,6 +362,13 @@ fn main() {
             Box::new(|| write(&scratch, &fields, None, workers)),
         ),
     ];
+    let wanted = |row: &Row| {
+        options
+            .only
+            .as_ref()
+            .is_none_or(|text| row.0.contains(text.as_str()))
+    };
+    let rows: Vec<Row> = rows.into_iter().filter(wanted).collect();
     let mut samples: Vec<Vec<Sample>> = rows.iter().map(|_| Vec::new()).collect();
     for _ in 0..options.rounds {
         for (row, samples) in rows.iter().zip(&mut samples) {

@@ -20,24 +20,12 @@ pub(super) fn unshuffle(planes: &[u8], size: usize, out: &mut [u8]) {
     out[count * size..planes.len()].copy_from_slice(rest);
 }
 
-/// The common element sizes, in blocks that the compiler turns into vector shuffles.
+/// The common element sizes, so plainly that the compiler sees the vector shuffles in it.
 fn interleave<const N: usize>(planes: &[u8], count: usize, out: &mut [u8]) {
-    const BLOCK: usize = 32;
-    let plane: [&[u8]; N] = std::array::from_fn(|i| &planes[i * count..(i + 1) * count]);
-    let whole = count - count % BLOCK;
-    for at in (0..whole).step_by(BLOCK) {
-        let block: [&[u8; BLOCK]; N] =
-            std::array::from_fn(|i| plane[i][at..].first_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]));
-        let target = &mut out[at * N..(at + BLOCK) * N];
-        for (j, element) in target.chunks_exact_mut(N).enumerate() {
-            for i in 0..N {
-                element[i] = block[i][j];
-            }
-        }
-    }
-    for j in whole..count {
+    let (planes, out) = (&planes[..N * count], &mut out[..N * count]);
+    for j in 0..count {
         for i in 0..N {
-            out[j * N + i] = plane[i][j];
+            out[j * N + i] = planes[i * count + j];
         }
     }
 }
@@ -48,10 +36,16 @@ pub(super) fn shuffle(elements: &[u8], size: usize, out: &mut [u8]) {
     let (body, rest) = elements.split_at(count * size);
     let (planes, tail) = out.split_at_mut(count * size);
     match size {
-        2 => deal::<2>(body, count, planes),
-        4 => deal::<4>(body, count, planes),
-        8 => deal::<8>(body, count, planes),
-        16 => deal::<16>(body, count, planes),
+        2 => deal(body, count, planes, |element, byte| {
+            (u16::from_le_bytes(element) >> (8 * byte)) as u8
+        }),
+        4 => deal(body, count, planes, |element, byte| {
+            (u32::from_le_bytes(element) >> (8 * byte)) as u8
+        }),
+        8 => deal(body, count, planes, |element, byte| {
+            (u64::from_le_bytes(element) >> (8 * byte)) as u8
+        }),
+        16 => deal::<16>(body, count, planes, |element, byte| element[byte]),
         _ => {
             for (plane, bytes) in planes.chunks_exact_mut(count.max(1)).enumerate() {
                 for (byte, element) in bytes.iter_mut().zip(body.chunks_exact(size)) {
@@ -63,23 +57,15 @@ pub(super) fn shuffle(elements: &[u8], size: usize, out: &mut [u8]) {
     tail.copy_from_slice(rest);
 }
 
-/// The common element sizes, in blocks that the compiler turns into vector shuffles.
-fn deal<const N: usize>(body: &[u8], count: usize, planes: &mut [u8]) {
-    const BLOCK: usize = 32;
-    let whole = count - count % BLOCK;
-    for at in (0..whole).step_by(BLOCK) {
-        let source = &body[at * N..(at + BLOCK) * N];
+/// The common element sizes, in tiles that stay in the inner cache for all planes.
+fn deal<const N: usize>(body: &[u8], count: usize, planes: &mut [u8], pick: impl Fn([u8; N], usize) -> u8) {
+    const TILE: usize = 1024;
+    for (tile, elements) in body.as_chunks::<N>().0.chunks(TILE).enumerate() {
         for i in 0..N {
-            let mut bytes = [0u8; BLOCK];
-            for (byte, element) in bytes.iter_mut().zip(source.chunks_exact(N)) {
-                *byte = element[i];
+            let plane = &mut planes[i * count + tile * TILE..][..elements.len()];
+            for (byte, element) in plane.iter_mut().zip(elements) {
+                *byte = pick(*element, i);
             }
-            planes[i * count + at..][..BLOCK].copy_from_slice(&bytes);
-        }
-    }
-    for j in whole..count {
-        for i in 0..N {
-            planes[i * count + j] = body[j * N + i];
         }
     }
 }
