@@ -107,13 +107,18 @@ impl Expr {
         if chunks == self.chunks {
             return Ok(self.clone());
         }
-        Ok(Expr::node(
+        Ok(self.in_chunks(chunks))
+    }
+
+    /// A node of the same elements in chunks of its shape, even if they are the same.
+    pub(crate) fn in_chunks(&self, chunks: Chunks) -> Expr {
+        Expr::node(
             NodeKind::Rechunk,
             vec![self.clone()],
             self.shape.clone(),
             self.dtype,
             chunks,
-        ))
+        )
     }
 
     /// New axis at `axis` along which the arrays are stacked.

@@ -2,6 +2,7 @@
 
 use super::across;
 use super::grid;
+use super::grow::Fitting;
 use super::lower::{Cuts, Lowering};
 use super::memory::{self, MemoryProof};
 use super::partition::{Partition, Spec, SpecKind, feed_of};
@@ -29,10 +30,6 @@ pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
         .iter()
         .map(|r| rewriter.rewrite(&r.expr))
         .collect::<Result<_>>()?;
-    let mut partition = Partition::default();
-    exprs.iter().for_each(|e| partition.root(e));
-    let specs = partition.merged();
-
     let sinks: Vec<Option<Arc<dyn Sink>>> = roots
         .iter()
         .map(|r| {
@@ -43,6 +40,14 @@ pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
             }
         })
         .collect();
+    let mut partition = Partition::new(limits);
+    let exprs: Vec<Expr> = exprs
+        .iter()
+        .zip(&sinks)
+        .map(|(expr, sink)| partition.root(expr, sink.as_ref().and_then(sink_chunks).as_ref()))
+        .collect::<Result<_>>()?;
+    let specs = partition.merged();
+
     let results: u64 = roots
         .iter()
         .filter(|r| matches!(r.to, Destination::Result))
@@ -106,10 +111,10 @@ fn note_uses(stages: &[Stage], arrays: &mut [PlanArray]) {
 /// An iteration space: its shape, grid, cuts, and variants.
 type Space = (Vec<usize>, Chunks, Vec<Vec<usize>>, Vec<Variant>);
 
-struct Builder {
+pub(super) struct Builder {
     feeds: HashMap<u128, Feed>,
-    arrays: Vec<PlanArray>,
-    stages: Vec<Stage>,
+    pub(super) arrays: Vec<PlanArray>,
+    pub(super) stages: Vec<Stage>,
 }
 
 impl Builder {
@@ -312,9 +317,18 @@ impl Builder {
                 (cut_across && limits.tasks.card.is_none()) || block.iter().product::<usize>() <= 1;
             let enough = if limit > SMALL_BYTES { NOMINAL_WORKERS } else { 1 };
             if fits(enough) || smallest {
-                let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w));
-                self.stages.push(stage);
-                return Ok(most.unwrap_or(1));
+                let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w)).unwrap_or(1);
+                if cut_across || limits.tasks.card.is_some() {
+                    self.stages.push(stage);
+                    return Ok(most);
+                }
+                let fitting = Fitting {
+                    spec,
+                    sinks,
+                    room,
+                    limits,
+                };
+                return Ok(self.grow(stage, &fitting, &hint, &starts, most));
             }
             limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
             bytes = bytes.min(limit);
@@ -350,8 +364,17 @@ impl Builder {
             let suits = |card| block::fits_card(op, made, &extents, card);
             if (task * enough <= room && limits.tasks.card.is_none_or(suits)) || smallest {
                 let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
-                self.stages.push(stage);
-                return Ok(most as usize);
+                if smallest || limits.tasks.card.is_some() {
+                    self.stages.push(stage);
+                    return Ok(most as usize);
+                }
+                let fitting = Fitting {
+                    spec,
+                    sinks,
+                    room,
+                    limits,
+                };
+                return Ok(self.grow_blocks(stage, &fitting, op, target, most as usize));
             }
             target /= 2;
         }
@@ -384,8 +407,7 @@ impl Builder {
             .arrays
             .iter()
             .flat_map(|&id| &self.arrays[id].roots)
-            .filter_map(|&r| sinks[r].as_ref())
-            .find_map(|s| s.chunks().map(|c| Chunks::regular(s.shape(), c)));
+            .find_map(|&r| sinks[r].as_ref().and_then(sink_chunks));
         match (&stage.kind, sink) {
             (StageKind::Store, Some(grid)) => grid,
             (StageKind::Store, None) if matches!(spec.values[0].kind, NodeKind::Rechunk) => {
@@ -413,7 +435,7 @@ impl Builder {
     }
 
     /// Gives the stage's arrays their tile grids.
-    fn place_arrays(&mut self, stage: &Stage, spec: &Spec) {
+    pub(super) fn place_arrays(&mut self, stage: &Stage, spec: &Spec) {
         for (number, &id) in stage.arrays.iter().enumerate() {
             let array = &mut self.arrays[id];
             array.grid = match &stage.kind {
@@ -446,6 +468,11 @@ impl Builder {
     }
 }
 
+/// The chunks in which a sink is written.
+fn sink_chunks(sink: &Arc<dyn Sink>) -> Option<Chunks> {
+    sink.chunks().map(|chunk| Chunks::regular(sink.shape(), chunk))
+}
+
 /// The chunk grid below a rechunk.
 fn inner_chunks(expr: &Expr) -> Chunks {
     match expr.kind {
@@ -456,7 +483,7 @@ fn inner_chunks(expr: &Expr) -> Chunks {
 
 /// Bytes that one point of the iteration space adds to a task, broadcast inputs left out, and those that
 /// are read in place: by the CPU, or for results whose size counts.
-fn bytes_per_point(stage: &Stage, arrays: &[PlanArray], tasks: TaskSize) -> usize {
+pub(super) fn bytes_per_point(stage: &Stage, arrays: &[PlanArray], tasks: TaskSize) -> usize {
     let sent = tasks.card.is_some() && matches!(stage.kind, StageKind::Reduce { .. });
     let inputs = stage.variants.iter().map(|v| {
         let reads = Read::apart(&v.reads, &v.inputs, arrays, &stage.shape);
@@ -475,7 +502,7 @@ fn bytes_per_point(stage: &Stage, arrays: &[PlanArray], tasks: TaskSize) -> usiz
 }
 
 /// Bytes of the tiles that a finished reduction block gives.
-fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize]) -> u64 {
+pub(super) fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize]) -> u64 {
     match stage.kind {
         StageKind::Reduce { .. } => {
             let len: usize = stage.state_shape(block).iter().product();
@@ -492,7 +519,7 @@ fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize]) -> u64 {
 /// Chooses in how many runs the folded blocks of a reduction are fed, so that few kept blocks
 /// still give work to several threads and their states stay a small part of the memory: a quarter,
 /// or half of it where that is what work for several threads takes.
-fn set_segments(stage: &mut Stage, room: u64, parts: usize) {
+pub(super) fn set_segments(stage: &mut Stage, room: u64, parts: usize) {
     let kept = memory::kept_block_count(stage).max(1);
     let folded = (stage.grid.count() / kept).max(1);
     let wanted = parts.div_ceil(kept).min(folded);

@@ -89,6 +89,21 @@ pub(crate) fn rows_in_place(variant: &Variant) -> bool {
     variant.program.is_load() && forward && (innermost || inner.is_none())
 }
 
+/// Whether a stage of stored values only copies boxes of one feed, which are then read where they go.
+pub(crate) fn copies_boxes(stage: &Stage, variant: &Variant, arrays: &[PlanArray]) -> bool {
+    let [input] = &variant.inputs[..] else {
+        return false;
+    };
+    let straight =
+        |(at, map): (usize, &AxisMap)| matches!(*map, AxisMap::Affine { axis, step: 1, .. } if axis == at);
+    matches!(stage.kind, StageKind::Store)
+        && variant.program.is_load()
+        && variant.program.insts[0].dtype == input.dtype
+        && input.map.axes.len() == input.map.shape.len()
+        && input.map.axes.iter().enumerate().all(straight)
+        && !lies_in_memory(input, arrays)
+}
+
 /// Whether picks along an axis behind the first are gathered piece by piece through a second buffer.
 fn gathers_inside(input: &Input) -> bool {
     input.map.axes.iter().skip(1).any(|m| match m {
@@ -116,6 +131,12 @@ pub(crate) fn task_terms(
     let mut inputs = 0u64;
     let mut readers = 0u64;
     let together = matches!(stage.kind, StageKind::Block(_));
+    // What the caller gets is written into its memory from a buffer.
+    let has_sink = |r: &usize| sinks.get(*r).is_some_and(Option::is_some);
+    let to_buffer = stage
+        .arrays
+        .iter()
+        .all(|&id| arrays[id].roots.iter().all(has_sink));
     for (number, variant) in stage.variants.iter().enumerate() {
         let mut copied = 0u64;
         let reach = stage.reach(number, block);
@@ -134,7 +155,9 @@ pub(crate) fn task_terms(
                 }
                 continue;
             }
-            copied += Pool::held_bytes(bytes);
+            if !to_buffer || tasks.card.is_some() || !copies_boxes(stage, variant, arrays) {
+                copied += Pool::held_bytes(bytes);
+            }
             if gathers_inside(input) {
                 copied += Pool::held_bytes(bytes);
             }

@@ -9,10 +9,12 @@ mod block;
 mod build;
 mod explain;
 mod grid;
+mod grow;
 mod lower;
 mod memory;
 mod partition;
 pub mod program;
+mod reading;
 mod rules;
 mod shared;
 mod stage;
@@ -22,7 +24,7 @@ pub use memory::{MemoryProof, StageMemory, Term};
 pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use grid::block_extents;
-pub(crate) use memory::{array_bytes, lies_in_memory, rows_in_place};
+pub(crate) use memory::{array_bytes, copies_boxes, lies_in_memory, rows_in_place};
 
 use crate::expr::Expr;
 use crate::store::Sink;
@@ -159,5 +161,11 @@ impl Plan {
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
+    }
+
+    /// Whether an array outlives the run.
+    pub fn is_kept(&self, id: ArrayId) -> bool {
+        let keep = |&root: &usize| matches!(self.destinations[root], Destination::Keep);
+        self.arrays[id].roots.iter().any(keep)
     }
 }

@@ -2,17 +2,16 @@
 //!
 //! Elementwise ops and views never become arrays of their own: they are recomputed in each stage
 //! that reads them, which costs less than moving tiles. Barriers do: reductions, closures, what is
-//! reshaped after a view, a grid change that a compressed source would pay for many times, and
-//! costly values of a small array that is broadcast over a large one.
+//! reshaped after a view, a grid change that a source would pay for many times, and costly values of a small array that is broadcast over a large one.
 //! Stages of the same depth, iteration space and source are merged, so that a source is read
 //! once for several outputs.
 
-use super::TaskSize;
 use super::program::AxisRole;
 use super::stage::Feed;
+use super::{Limits, TaskSize, grid, reading};
+use crate::Result;
 use crate::expr::{BlockOp, Custom, Expr, Group, NodeKind};
 use crate::geometry::{AxisMap, Chunks};
-use crate::store::Source;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tilewise_kernels::Reduction;
@@ -52,26 +51,66 @@ pub(crate) enum SpecKind {
 }
 
 /// Splits graphs into stage specs.
-#[derive(Default)]
 pub(crate) struct Partition {
     /// Specs in order of discovery; dependencies come first.
     pub specs: Vec<Spec>,
     depths: HashMap<u128, usize>,
     made: HashSet<u128>,
+    limits: Limits,
 }
 
 /// A small array is computed once when it is broadcast over at least this many times its size.
 const BROADCAST_FACTOR: usize = 8;
-/// A compressed source is regridded through tiles when its chunks would be decoded this often.
-const REDECODE_FACTOR: f64 = 3.0;
+/// Why data that is costly to read in the blocks that are wanted is put into tiles first.
+const REGRIDDED: &str = "rechunked through tiles";
+/// Blocks are grown to this part of the memory to read data in longer pieces.
+const GROWN_PART: u64 = 4;
 
 impl Partition {
-    /// Adds a root, which becomes an array.
-    pub fn root(&mut self, expr: &Expr) {
+    /// An empty partition for plans within those limits.
+    pub fn new(limits: Limits) -> Partition {
+        Partition {
+            specs: Vec::new(),
+            depths: HashMap::new(),
+            made: HashSet::new(),
+            limits,
+        }
+    }
+
+    /// Adds a root, which becomes an array; `sink` are the chunks in which it is written. Returns what
+    /// stands for the root: the same, or its tiles brought together chunk by chunk.
+    pub fn root(&mut self, expr: &Expr, sink: Option<&Chunks>) -> Result<Expr> {
         let depth = self.visit(expr);
+        if let Some(chunks) = sink {
+            let tiles = match self.is_array(expr) {
+                true => matches!(expr.kind, NodeKind::Rechunk),
+                false => self.is_costly(expr, chunks),
+            };
+            if tiles {
+                if !self.is_array(expr) {
+                    self.store(expr, depth, REGRIDDED);
+                    if let Some(spec) = self.specs.last_mut() {
+                        spec.read_in = Some(chunks.clone());
+                    }
+                }
+                let whole = expr.in_chunks(chunks.clone());
+                self.store(&whole, depth + 1, "output");
+                return Ok(whole);
+            }
+        }
         if !self.is_array(expr) {
             self.store(expr, depth, "output");
         }
+        Ok(expr.clone())
+    }
+
+    /// Whether a source of the grid's shape below an expression is costly to read by `chunks`, joined as
+    /// far as memory allows.
+    fn is_costly(&self, expr: &Expr, chunks: &Chunks) -> bool {
+        let size = sizes(expr);
+        let most = (self.limits.host / GROWN_PART) as usize / size.max(1);
+        let block = grid::choose(chunks, most, most.max(1)).largest();
+        costly(expr, &block)
     }
 
     /// Whether the expression stands for an array or outside data.
@@ -98,15 +137,12 @@ impl Partition {
                 continue;
             }
             let outside = matches!(operand.kind, NodeKind::Source(_));
-            let reads = Chunks::regular(
-                &operand.shape,
-                &op.bound(
-                    number,
-                    &super::block::extents(op, expr, TaskSize::CPU.bytes, TaskSize::CPU.parts),
-                ),
-            );
-            let reason = if redecodes(operand, &reads) {
-                "rechunk of a compressed source"
+            let tasks = TaskSize::CPU;
+            let bound = |bytes: usize| op.bound(number, &super::block::extents(op, expr, bytes, tasks.parts));
+            let reads = Chunks::regular(&operand.shape, &bound(tasks.bytes));
+            let most = (self.limits.host / GROWN_PART) as usize;
+            let reason = if costly(operand, &bound(most.max(tasks.bytes))) {
+                REGRIDDED
             } else if !outside && holds_concat(operand) {
                 "concatenated for whole blocks"
             } else if op.rereads(number) && costs_more_than_a_load(operand) {
@@ -210,8 +246,8 @@ impl Partition {
                     depth += 1;
                 }
             }
-            NodeKind::Rechunk if redecodes(&expr.inputs[0], &expr.chunks) => {
-                self.store(expr, depth, "rechunk of a compressed source");
+            NodeKind::Rechunk if self.is_costly(&expr.inputs[0], &expr.chunks) => {
+                self.store(expr, depth, REGRIDDED);
                 depth += 1;
             }
             _ => {}
@@ -334,36 +370,33 @@ fn costs_more_than_a_load(expr: &Expr) -> bool {
     }
 }
 
-/// Whether reading by `grid` would decode a chunked source's chunks many times.
-fn redecodes(expr: &Expr, grid: &Chunks) -> bool {
+/// Whether a source of an expression's shape below it is costly to read in blocks of these extents.
+fn costly(expr: &Expr, block: &[usize]) -> bool {
     let mut found = false;
     walk(std::slice::from_ref(expr), |below| match &below.kind {
         _ if found || below.shape != expr.shape => false,
         NodeKind::Source(source) => {
-            found = decoded_often(source.as_ref(), grid);
+            found = reading::factor(source.as_ref(), block) >= reading::COSTLY;
             false
         }
-        NodeKind::Op(_) | NodeKind::Cast => true,
+        NodeKind::Op(_) | NodeKind::Cast | NodeKind::Rechunk => true,
         _ => false,
     });
     found
 }
 
-/// The same for one source of the grid's shape.
-fn decoded_often(source: &dyn Source, grid: &Chunks) -> bool {
-    let bytes = source.shape().iter().product::<usize>() * source.dtype().size();
-    let compressed = source.stored_bytes() < bytes as u64;
-    let Some(chunk) = source.chunks().filter(|_| compressed) else {
-        return false;
-    };
-    // A block of extent b touches about 1 + (b - 1) / c chunks of extent c along an axis.
-    let factor: f64 = grid
-        .largest()
-        .iter()
-        .zip(chunk)
-        .map(|(&b, &c)| (c as f64 + b as f64 - 1.0).max(c as f64) / b.max(1) as f64)
-        .product();
-    factor >= REDECODE_FACTOR
+/// Bytes that a point of an expression takes in a task: its sources of the same shape, and itself.
+fn sizes(expr: &Expr) -> usize {
+    let mut sum = expr.dtype.size();
+    walk(std::slice::from_ref(expr), |below| {
+        if let NodeKind::Source(source) = &below.kind
+            && below.shape == expr.shape
+        {
+            sum += source.dtype().size();
+        }
+        matches!(below.kind, NodeKind::Op(_) | NodeKind::Cast | NodeKind::Rechunk)
+    });
+    sum
 }
 
 /// The feed of an expression that exists as an array, given the arrays made so far.

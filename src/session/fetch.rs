@@ -165,6 +165,24 @@ fn fetch_region(run: &Run<'_>, input: &Input, region: &Region) -> Result<Buffer>
     gather(run, input, &selections)
 }
 
+/// The box of an input's feed that a block sees, read into the buffer of its result.
+pub(super) fn copy(run: &Run<'_>, input: &Input, block: &Region) -> Result<Buffer> {
+    let (selections, _) = input.map.access(block);
+    let region = single_runs(&selections).ok_or_else(|| Error::invalid("a copy of more than a box"))?;
+    let mut out = run
+        .store
+        .take("output blocks", region.len() * input.dtype.size())?;
+    read(
+        run,
+        &input.feed,
+        &input.shape,
+        input.dtype.size(),
+        &region,
+        &mut out,
+    )?;
+    Ok(out)
+}
+
 fn fetch(
     run: &Run<'_>,
     keeper: Option<&dyn Keeper>,

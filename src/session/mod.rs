@@ -366,7 +366,7 @@ impl Session {
             .iter()
             .map(|_| inner.next_array.fetch_add(1, Ordering::Relaxed))
             .collect();
-        let next_use = Arc::new(NextUse::new(&plan, &keys));
+        let next_use = Arc::new(NextUse::new(&plan, &keys, |id| plan.is_kept(id)));
         let order = next_use.clone();
         let position = Arc::new(move |key: TileKey| order.position(key));
         inner.store.set_next_use(position.clone());

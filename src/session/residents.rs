@@ -60,7 +60,7 @@ impl Residents {
             state: Mutex::new(State {
                 tiles: HashMap::new(),
                 regions: HashMap::new(),
-                next_use: Arc::new(|_| u64::MAX),
+                next_use: Arc::new(|_| crate::store::UNKNOWN),
             }),
             lost: AtomicBool::new(false),
             left: AtomicU64::new(0),

@@ -12,7 +12,7 @@ use super::shared_sources::SharedSources;
 use super::{blocks, closure, fetch, fold, output};
 use crate::device::{Device, Keeper, OutMut, Resident};
 use crate::geometry::Region;
-use crate::plan::{ArrayId, Destination, Plan, Stage, StageKind, Variant};
+use crate::plan::{ArrayId, Destination, Plan, Stage, StageKind, Variant, copies_boxes};
 use crate::store::{Buffer, Canvas, Patch, TileKey, TileStore};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -134,9 +134,7 @@ impl Run<'_> {
 
     /// Whether an array outlives the run.
     pub fn is_kept(&self, id: ArrayId) -> bool {
-        let roots = &self.plan.arrays[id].roots;
-        let keep = |&root: &usize| matches!(self.plan.destinations[root], Destination::Keep);
-        roots.iter().any(keep)
+        self.plan.is_kept(id)
     }
 
     /// Removes an array's tiles from the store.
@@ -164,7 +162,7 @@ impl Run<'_> {
         let started = Instant::now();
         let workers = self.plan.memory.stages[stage.id].workers;
         let items = progress.items;
-        self.next_use.enter(stage.id, items as u64);
+        self.next_use.enter(stage.id);
         self.tell(&Event::StageStarted {
             stage: stage.id,
             tasks: items as u64,
@@ -172,6 +170,7 @@ impl Run<'_> {
         let folds = &progress.folds;
         self.parallel(workers, items, |item| {
             if progress.is_done(item) {
+                self.next_use.advance(item);
                 return Ok(());
             }
             match &stage.kind {
@@ -181,7 +180,7 @@ impl Run<'_> {
                 StageKind::Store => self.store_task(stage, placement, item)?,
             }
             progress.done(item);
-            self.next_use.advance();
+            self.next_use.advance(item);
             self.tell(&Event::TaskEnded {
                 stage: stage.id,
                 task: item as u64,
@@ -309,6 +308,16 @@ impl Run<'_> {
             return Ok(());
         }
         let variant = stage.variant(&block.start);
+        let goes_on = |&root: &usize| matches!(self.plan.destinations[root], Destination::Sink(_));
+        let to_buffer = |&id: &ArrayId| self.plan.arrays[id].roots.iter().all(goes_on);
+        if placement.device.keeper().is_none()
+            && let [array] = stage.arrays[..]
+            && to_buffer(&array)
+            && copies_boxes(stage, variant, &self.plan.arrays)
+        {
+            let data = fetch::copy(self, &variant.inputs[0], &block)?;
+            return output::deliver(self, array, &block, data);
+        }
         let outputs = variant.program.outputs.iter().enumerate();
         let wants = outputs.map(|(number, out)| {
             let size = variant.program.insts[out.value()].dtype.size();

@@ -1,14 +1,14 @@
 //! Making room: which tiles leave host memory, and how.
 //!
 //! With the order of a run known, evicting the tile whose next use is farthest moves the fewest
-//! bytes (Belady). A tile that can be made again, or has a copy on disk, leaves for nothing; the
-//! others are written, outside the store's lock. Where they cannot be, room is made from tiles
+//! bytes (Belady). A tile that can be made again, has a copy on disk, or will never be read again,
+//! leaves for nothing; the others are written, outside the store's lock. Where they cannot be, room is made from tiles
 //! that need no disk before anybody hears of the disk's error.
 
 use super::buffer::Buffer;
 use super::lock;
 use super::tile::{Origin, TileKey};
-use super::tile_store::{Entry, State, TileStore};
+use super::tile_store::{Entry, NEVER, State, TileStore};
 use crate::{Error, Result};
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -144,23 +144,26 @@ impl State {
     /// first among equals. What need not be written leaves at once; without `write`, only that is
     /// chosen.
     fn choose(&mut self, needed: u64, write: bool) -> Chosen {
-        let free_to_go = |entry: &Entry| entry.origin == Origin::Drop || entry.disk.is_some();
+        let is_dropped = |entry: &Entry, next: u64| entry.origin == Origin::Drop || next == NEVER;
+        let free_to_go = |entry: &Entry, next: u64| is_dropped(entry, next) || entry.disk.is_some();
         let mut candidates: Vec<(Reverse<u64>, TileKey)> = self
             .resident
             .iter()
-            .filter(|key| {
-                self.tiles.get(key).is_some_and(|entry| {
-                    let unpinned = entry.host.as_ref().is_some_and(|b| Arc::strong_count(b) == 1);
-                    unpinned && !entry.moving && (write || free_to_go(entry))
-                })
+            .filter_map(|&key| {
+                let entry = self.tiles.get(&key)?;
+                let unpinned = entry.host.as_ref().is_some_and(|b| Arc::strong_count(b) == 1);
+                if !unpinned || entry.moving {
+                    return None;
+                }
+                let next = (self.next_use)(key);
+                (write || free_to_go(entry, next)).then_some((Reverse(next), key))
             })
-            .map(|&key| (Reverse((self.next_use)(key)), key))
             .collect();
         candidates.sort_unstable();
 
         let mut chosen = Chosen::default();
         let mut found = 0;
-        for (_, key) in candidates {
+        for (Reverse(next), key) in candidates {
             if found >= needed {
                 break;
             }
@@ -169,7 +172,7 @@ impl State {
             };
             let Some(buffer) = entry.host.take() else { continue };
             found += buffer.held();
-            if !free_to_go(entry) {
+            if !free_to_go(entry, next) {
                 entry.moving = true;
                 entry.host = Some(Arc::clone(&buffer));
                 chosen.to_write.push(Leaving {
@@ -179,7 +182,7 @@ impl State {
                 });
                 continue;
             }
-            if entry.origin == Origin::Drop {
+            if is_dropped(entry, next) {
                 chosen.dropped.push((key, buffer.len() as u64));
                 self.tiles.remove(&key);
             }

@@ -38,7 +38,7 @@ pub use source::{Sink, Source, StoredTiles};
 pub(crate) use spill_dir::process_start;
 
 pub use tile::{Origin, StoreCounts, StoreObserver, Tile, TileKey};
-pub use tile_store::{StoreOptions, TileStore};
+pub use tile_store::{NEVER, StoreOptions, TileStore, UNKNOWN};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -27,6 +27,12 @@ use std::sync::{Arc, Mutex};
 /// The name under which resident tiles are held.
 pub(super) const TILES: &str = "tiles";
 
+/// The position of a tile's next use where the known order does not tell it.
+pub const UNKNOWN: u64 = u64::MAX - 1;
+
+/// The position of a tile that nobody will read again: it is dropped when room is made.
+pub const NEVER: u64 = u64::MAX;
+
 /// Where a store keeps its tiles and how much of it there may be.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -115,7 +121,7 @@ impl TileStore {
                 state: Mutex::new(State {
                     tiles: HashMap::new(),
                     resident: BTreeSet::new(),
-                    next_use: Arc::new(|_| u64::MAX),
+                    next_use: Arc::new(|_| UNKNOWN),
                     serial: 0,
                 }),
                 observer: options.observer,
@@ -158,7 +164,8 @@ impl TileStore {
         }
     }
 
-    /// Says at which position of the known order a tile is used next, `u64::MAX` for never. Asked
+    /// Says at which position of the known order a tile is used next, [`UNKNOWN`] where the order does
+    /// not tell, [`NEVER`] where nobody will read it again, so that it need not be written to leave. Asked
     /// anew at every eviction, under the store's lock: it must be quick and must not call the
     /// store.
     pub fn set_next_use(&self, next_use: Arc<dyn Fn(TileKey) -> u64 + Send + Sync>) {

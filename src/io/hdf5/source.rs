@@ -20,7 +20,7 @@ use super::neighbours::{Neighbours, Places, WINDOW};
 use crate::geometry::Region;
 use crate::io::file::{ReadFile, check_region, fingerprint};
 use crate::io::filters::{DecodeScratch, Filter, Stored, decode, stored_bound, swap_bytes};
-use crate::io::piece::{piece_scratch, read_piece};
+use crate::io::piece::{self, piece_scratch, read_piece};
 use crate::io::runs::{Side, contiguous, fill, fill_box, for_each_run};
 use crate::store::{Source, copy_region};
 use crate::{DType, Error, Result};
@@ -246,6 +246,16 @@ impl Hdf5Source {
             }
             return Ok(());
         }
+        if let (Way::File(entry), true) = (&way, filters.is_empty()) {
+            // A part of plain data: its pieces alone.
+            let start = part.relative_to(&stored.start).start;
+            let from = Side {
+                shape: &stored.shape,
+                start: &start,
+            };
+            read_piece(&self.file, entry.offset, from, target.out, to, &part.shape, size)?;
+            return self.finish_box(target, &to_start, part);
+        }
         let found = match way {
             Way::Absent => None,
             Way::File(entry) => {
@@ -364,14 +374,22 @@ impl Hdf5Source {
             start: &to_start,
         };
         read_piece(&self.file, offset, from, target.out, to, &inner.shape, size)?;
-        if self.dataset.stored.swapped || self.dtype == DType::Bool {
-            // Only the elements just read: the rest of the target is somebody else's.
-            for_each_run(to, to, &inner.shape, size, |at, _, n| {
-                self.finish(&mut target.out[at..at + n]);
-                Ok::<(), Error>(())
-            })?;
+        self.finish_box(target, &to_start, inner)
+    }
+
+    /// [`Hdf5Source::finish`] for the elements just read: the rest of the target is somebody else's.
+    fn finish_box(&self, target: &mut Target, start: &[usize], read: &Region) -> Result<()> {
+        if !self.dataset.stored.swapped && self.dtype != DType::Bool {
+            return Ok(());
         }
-        Ok(())
+        let to = Side {
+            shape: &target.region.shape,
+            start,
+        };
+        for_each_run(to, to, &read.shape, self.dtype.size(), |at, _, n| {
+            self.finish(&mut target.out[at..at + n]);
+            Ok::<(), Error>(())
+        })
     }
 
     /// Reads `inner` through the library.
@@ -494,7 +512,7 @@ impl Source for Hdf5Source {
                 let bytes = chunk.iter().product::<usize>() * size;
                 WINDOW
                     + if filters.is_empty() {
-                        bytes
+                        bytes.max(piece::WINDOW)
                     } else {
                         2 * stored_bound(bytes)
                     }

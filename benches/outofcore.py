@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Whole jobs on data several times larger than the memory given, beside Dask, in one run.
+
+    cargo build --release
+    python3 benches/outofcore.py [--folder target/outofcore] [--gib 8] [--only TEXT] [--rounds N]
+                                 [--peers] [--json RECORD.json]
+
+    stats      mean and standard deviation over time of a field in one-step chunks
+    rechunk    the same field from chunks of steps to chunks of columns
+    anomaly    day-of-year climatology and the anomaly from it
+    quantile   the 90th percentile along time of data in one-step chunks
+
+Each job says its `--memory`, what it must read and write at least, and so the share of the disk's own
+speed that it reached: sequential reads and writes past the page cache, measured in the same minutes.
+The page cache is emptied before each turn where that is allowed (as root). Peak resident size is the
+kernel's account of the child process. Answers are compared with NumPy's on sample columns.
+
+Needs Linux and Python with `numpy` and `netCDF4`; with --peers also `xarray`, `dask` and `flox`.
+"""
+
+import argparse
+import json
+import mmap
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+MIB = 1 << 20
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+DASK = """
+import sys, os, numpy, dask, xarray as xr
+job, source, out = sys.argv[1:4]
+dask.config.set(scheduler="threads", num_workers=os.cpu_count())
+with xr.open_dataset(source, chunks={"time": 24 if job != "anomaly" else 365}) as data:
+    x = data["tas"]
+    if job == "stats":
+        result = xr.Dataset({"m": x.mean("time"), "s": x.std("time")})
+    elif job == "rechunk":
+        result = x.chunk({"time": -1, "lat": 32, "lon": 32}).to_dataset(name="tas")
+    elif job == "anomaly":
+        result = (x.groupby("time.dayofyear") - x.groupby("time.dayofyear").mean()).to_dataset(name="a")
+    else:
+        x = x.chunk({"time": -1, "lat": 32, "lon": 32})
+        result = x.quantile(0.9, "time").to_dataset(name="q")
+    if job == "rechunk":
+        chunks = {"tas": {"chunksizes": (x.sizes["time"], 32, 32)}}
+        result.drop_vars("dayofyear", errors="ignore").to_netcdf(out, encoding=chunks)
+    else:
+        result.drop_vars(["dayofyear", "quantile"], errors="ignore").to_netcdf(out)
+"""
+
+
+def disk_speed(folder, direction, size=1 << 30):
+    """Bytes per second of sequential direct I/O in pieces of 8 MiB."""
+    path, piece = folder / "speed", 8 * MIB
+    buffer = mmap.mmap(-1, piece)
+    buffer.write(os.urandom(1 << 20) * 8)
+    flags = os.O_DIRECT | (os.O_WRONLY | os.O_CREAT if direction == "write" else os.O_RDONLY)
+    handle = os.open(path, flags, 0o600)
+    began = time.perf_counter()
+    for at in range(0, size, piece):
+        (os.pwrite if direction == "write" else lambda h, b, a: os.preadv(h, [b], a))(handle, buffer, at)
+    seconds = time.perf_counter() - began
+    os.close(handle)
+    if direction == "read":
+        path.unlink()
+    return size / seconds
+
+
+def forget_pages():
+    os.sync()
+    try:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError:
+        pass
+
+
+def run(command):
+    """Wall and CPU seconds and peak MiB of a command."""
+    began = time.perf_counter()
+    child = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = child.stdout.read().decode(errors="replace")
+    _, status, use = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - began
+    turn = {"wall": wall, "cpu": use.ru_utime + use.ru_stime, "peak_mib": use.ru_maxrss / 1024}
+    if child.returncode:
+        turn["failed"] = f"exit code {child.returncode}: {text.strip().splitlines()[-1:] or ''}"
+    start = text.find("{")
+    if start >= 0 and not child.returncode:
+        turn["report"] = json.loads(text[start:text.rfind("}") + 1])["report"]
+    return turn
+
+
+def sample(tilewise, path, steps, grid, frequency, per_year):
+    if not path.exists():
+        part = path.with_suffix(".part.nc")
+        subprocess.run([tilewise, "sample", part, "--years", str(-(-steps // per_year)), "--grid", grid,
+                        "--frequency", frequency, "--seed", "1", "--chunks",
+                        "time=1,lat=" + grid.replace("x", ",lon=")], check=True)
+        part.rename(path)
+    return path
+
+
+def length(path):
+    """Steps of a file."""
+    import netCDF4
+    with netCDF4.Dataset(path) as data:
+        return len(data.dimensions["time"])
+
+
+def columns(path, name):
+    """Three columns along the first axis of a variable, or its values there."""
+    import netCDF4
+    import numpy as np
+    with netCDF4.Dataset(path) as data:
+        data.set_auto_maskandscale(False)
+        v = data[name]
+        places = [(0, 0), (v.shape[-2] // 2, v.shape[-1] // 3), (v.shape[-2] - 1, v.shape[-1] - 1)]
+        return np.stack([np.asarray(v[..., y, x], "f8") for y, x in places])
+
+
+def check(job, source, out, truth):
+    """The largest difference from NumPy on sample columns."""
+    import netCDF4
+    import numpy as np
+    x = truth.setdefault(source, None)
+    if x is None:
+        x = truth[source] = columns(source, "tas")
+    if job == "stats":
+        pairs = [(columns(out, "m"), x.mean(1)), (columns(out, "s"), x.std(1))]
+    elif job == "rechunk":
+        pairs = [(columns(out, "tas"), x)]
+    elif job == "anomaly":
+        with netCDF4.Dataset(source) as data:
+            clock = data["time"]
+            dates = netCDF4.num2date(clock[:], clock.units, clock.calendar)
+        days = np.array([d.timetuple().tm_yday for d in dates])
+        want = x.copy()
+        for day in np.unique(days):
+            want[:, days == day] -= x[:, days == day].mean(1, keepdims=True)
+        pairs = [(columns(out, "a"), want)]
+    else:
+        pairs = [(columns(out, "q"), np.quantile(x, 0.9, axis=1))]
+    return max(float(np.abs(got - want).max()) for got, want in pairs)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", default=str(ROOT / "target/outofcore"), type=pathlib.Path)
+    parser.add_argument("--gib", type=float, default=8)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--json", type=pathlib.Path)
+    args = parser.parse_args()
+    folder = args.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    tilewise = ROOT / "target/release/tilewise"
+    steps = int(args.gib * (1 << 30) / (512 * 512 * 4))
+    part = args.gib / 8
+    wanted = [j for j in ("stats", "rechunk", "anomaly", "quantile") if args.only in j]
+    big = daily = None
+    if set(wanted) - {"anomaly"}:
+        big = sample(tilewise, folder / f"big{steps}.nc", steps, "512x512", "6h", 1461)
+    if "anomaly" in wanted:
+        years = max(1, int(40 * part))
+        daily = sample(tilewise, folder / f"daily{years}.nc", years * 365, "180x360", "daily", 365)
+
+    def mib(fraction):
+        return f"{max(64, int(fraction * part))}MiB"
+
+    jobs = {
+        "stats": (big, mib(2048), ["eval", 'm = tas.mean("time"); s = tas.std("time")'], 1, 0),
+        "rechunk": (big, mib(2048), ["convert"], 1, 1),
+        "anomaly": (daily, mib(512), ["eval", 'a = tas - tas.groupby("time.dayofyear").mean()'], 2, 1),
+        "quantile": (big, mib(1024), ["eval", 'q = tas.quantile(0.9, "time")'], 1, 0),
+    }
+    truth, record = {}, {}
+    for job in wanted:
+        source, memory, words, reads, writes = jobs[job]
+        out = folder / f"{job}.nc"
+        size = source.stat().st_size
+        tail = ["--memory", memory, "--spill-dir", folder]
+        if words[0] == "convert":
+            command = [tilewise, "convert", source, out, "--chunks", f"time={length(source)},lat=32,lon=32", *tail, "-q"]
+        else:
+            command = [tilewise, *words, source, "-o", out, *tail, "--report=json", "-q"]
+        contenders = {"tilewise": command}
+        if args.peers:
+            contenders["dask"] = [sys.executable, "-c", DASK, job, source, out]
+        turns = {name: [] for name in contenders}
+        speeds = []
+        for _ in range(args.rounds):
+            for name, command in contenders.items():
+                out.unlink(missing_ok=True)
+                forget_pages()
+                speeds.append((disk_speed(folder, "write"), disk_speed(folder, "read")))
+                turn = run(command)
+                if "failed" not in turn:
+                    turn["off"] = check(job, source, out, truth)
+                turns[name].append(turn)
+        write, read = (statistics.median(s[i] for s in speeds) for i in (0, 1))
+        least = size * (reads / read + writes / write)
+        print(f"{job}: {size / (1 << 30):.1f} GiB, --memory {memory}; disk {read / 1e6:.0f} MB/s read, "
+              f"{write / 1e6:.0f} MB/s write: at least {least:.1f} s")
+        for name, all_turns in turns.items():
+            median = lambda key: statistics.median(t[key] for t in all_turns)
+            failed = [t["failed"] for t in all_turns if "failed" in t]
+            line = f"  {name:9} {median('wall'):7.1f} s  {median('cpu'):7.1f} CPU s  {median('peak_mib'):6.0f} MiB  " \
+                   f"{least / median('wall'):5.2f} of the disk's speed"
+            report = all_turns[-1].get("report")
+            if report:
+                moved = report["memory"]
+                line += f"  proved {moved['host_proved'] / MIB:.0f} MiB, held {moved['host_peak'] / MIB:.0f}, " \
+                        f"spilled {moved['spilled'] / MIB:.0f}, read back {moved['loaded'] / MIB:.0f}"
+            print(line + (f"  FAILED {failed[0]}" if failed else f"  off by {all_turns[-1]['off']:.2g}"), flush=True)
+        record[job] = {"bytes": size, "memory": memory, "read": read, "write": write, "turns": turns}
+        out.unlink(missing_ok=True)
+    if args.json:
+        args.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
