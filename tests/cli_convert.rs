@@ -311,6 +311,104 @@ fn results_are_appended_along_time() {
 }
 
 #[test]
+fn results_are_written_where_their_labels_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, store) = (folder.path().join("in.nc"), folder.path().join("out.zarr"));
+    let sample = [
+        "--years",
+        "2",
+        "--grid",
+        "6x10",
+        "--frequency",
+        "monthly",
+        "--seed",
+        "5",
+    ];
+    run(&[&["sample", text(&file)], &sample[..]].concat());
+    let region = |expression: &str, dims: &str| {
+        let args = [
+            "eval",
+            expression,
+            text(&file),
+            "-o",
+            text(&store),
+            "--region",
+            dims,
+        ]
+        .map(str::to_string);
+        tilewise(&args.each_ref().map(String::as_str))
+    };
+    let all = floats(&file, "tas");
+    run(&[
+        "eval",
+        "tas = tas * 0",
+        text(&file),
+        "-o",
+        text(&store),
+        "--stored-chunks",
+        "time=5,lat=4",
+    ]);
+    for part in ["slice(0, 7)", "slice(7, 24)"] {
+        let out = region(
+            &format!("tas = (tas * 2).isel(time={part}, lat=slice(0, 6))"),
+            "time",
+        );
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    assert_eq!(
+        floats(&store, "tas"),
+        all.iter().map(|v| v * 2.0).collect::<Vec<_>>()
+    );
+    let out = region(
+        "tas = (tas * 3).isel(time=slice(2, 3), lon=slice(4, 6))",
+        "time,lon",
+    );
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    for (at, (got, was)) in floats(&store, "tas").iter().zip(&all).enumerate() {
+        let (time, lon) = (at / 60, at % 10);
+        let factor = if time == 2 && (4..6).contains(&lon) {
+            3.0
+        } else {
+            2.0
+        };
+        assert_eq!(*got, was * factor, "{at}");
+    }
+    let before = floats(&store, "tas");
+    for (expression, dims, expected) in [
+        ("tas = tas.isel(time=slice(0, 9, 2))", "time", "not neighbours"),
+        ("tas = tas.isel(time=slice(0, 9))", "lat", "extent; name time too"),
+        ("tas = tas.isel(lat=0)", "time", "tas"),
+        ("pr = tas", "time", "no variable pr"),
+        ("tas = tas.astype('float64')", "time", "stored as float32"),
+        (
+            "tas = tas.mean('time')",
+            "time",
+            "no result has the dimension time",
+        ),
+    ] {
+        let out = region(expression, dims);
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert!(
+            !out.status.success() && told.contains(expected),
+            "{expression}: {told}"
+        );
+    }
+    assert_eq!(floats(&store, "tas"), before);
+    let netcdf = folder.path().join("out.nc");
+    run(&["eval", "tas = tas", text(&file), "-o", text(&netcdf)]);
+    let told = refused(&[
+        "eval",
+        "tas = tas",
+        text(&file),
+        "-o",
+        text(&netcdf),
+        "--region",
+        "time",
+    ]);
+    assert!(told.contains("Zarr can"), "{told}");
+}
+
+#[test]
 fn raw_elements_are_inputs_and_outputs() {
     let folder = tempfile::tempdir().unwrap();
     let (field, out) = (folder.path().join("field.bin"), folder.path().join("out.raw"));

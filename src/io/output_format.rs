@@ -243,6 +243,23 @@ impl OutputFormat {
         }
     }
 
+    /// Opens a store to write a part of it anew: the variables that `spec` describes, from those indices on
+    /// along the dimensions named; the sinks take that part alone.
+    ///
+    /// # Errors
+    /// When the store is missing or holds other things than `spec`, and for formats whose parts are not
+    /// written.
+    pub fn region(self, path: &Path, start: &[(&str, usize)], spec: &FileSpec) -> Result<Box<dyn Writer>> {
+        match self {
+            OutputFormat::Zarr2 | OutputFormat::Zarr3 => Ok(Box::new(ZarrWriter::region(path, start, spec)?)),
+            _ => Err(Error::invalid(format!(
+                "{}: parts of {} are not written anew; Zarr can",
+                path.display(),
+                self.name()
+            ))),
+        }
+    }
+
     /// Creates a file that will be called `path`, with everything that `spec` describes.
     ///
     /// # Errors

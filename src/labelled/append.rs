@@ -9,7 +9,7 @@ use super::data_array::DataArray;
 use super::dataset::Dataset;
 use super::index::{Index, Values};
 use crate::expr::Expr;
-use crate::io::{AttrValue, Dim, FileSpec, OutputFormat, VarType, Variable, VariableSpec};
+use crate::io::{AttrValue, Dim, FileSpec, OutputFormat, VarType, Variable, VariableSpec, Writer};
 use crate::session::{Array, Session};
 use crate::store::Sink;
 use crate::{DType, Error, Op, ReduceKind, Reduction, Result, Scalar};
@@ -86,8 +86,17 @@ pub fn append(
             left.join(", ")
         )));
     }
+    let spec = described(&parts)?;
+    drop(old);
+    let writer = format.append(path, dim, &spec)?;
+    stream(session, &parts, &*writer)?;
+    writer.finish()
+}
+
+/// The description of a file with these variables, each with its dimensions.
+pub(super) fn described(parts: &[(String, Vec<String>, Expr)]) -> Result<FileSpec> {
     let mut spec = FileSpec::default();
-    for (name, dims, expr) in &parts {
+    for (name, dims, expr) in parts {
         for (dim, &len) in dims.iter().zip(&expr.shape) {
             match spec.dims.iter().find(|d| d.name == *dim) {
                 Some(known) if known.len != len => {
@@ -111,17 +120,21 @@ pub fn append(
             VarType::Numeric(expr.dtype),
         ));
     }
-    drop(old);
-    let writer = format.append(path, dim, &spec)?;
+    Ok(spec)
+}
+
+/// Computes variables into a writer's sinks of their names.
+pub(super) fn stream(
+    session: &Session,
+    parts: &[(String, Vec<String>, Expr)],
+    writer: &dyn Writer,
+) -> Result<()> {
     let streams: Vec<(Array, Arc<dyn Sink>)> = parts
         .iter()
         .map(|(name, _, expr)| Ok((Array::from_expr(expr.clone()), writer.sink(name)?)))
         .collect::<Result<_>>()?;
     let outputs: Vec<(&Array, Arc<dyn Sink>)> = streams.iter().map(|(a, s)| (a, s.clone())).collect();
-    session.store(&outputs)?;
-    drop(outputs);
-    drop(streams);
-    writer.finish()
+    session.store(&outputs)
 }
 
 /// Whether two coordinates have the same values; NaN is like NaN.
@@ -150,7 +163,7 @@ fn same(session: &Session, a: &Coord, b: &Coord) -> Result<bool> {
 }
 
 /// The variable of that name.
-fn known<'a>(old: &'a Dataset, name: &str) -> Result<&'a Variable> {
+pub(super) fn known<'a>(old: &'a Dataset, name: &str) -> Result<&'a Variable> {
     old.catalog().variable(name).ok_or_else(|| {
         Error::invalid(format!(
             "{} has no variable {name} to append to; it has {}",
@@ -161,7 +174,7 @@ fn known<'a>(old: &'a Dataset, name: &str) -> Result<&'a Variable> {
 }
 
 /// Values as a variable stores them.
-fn stored(variable: &Variable, values: &Expr, path: &Path) -> Result<Expr> {
+pub(super) fn stored(variable: &Variable, values: &Expr, path: &Path) -> Result<Expr> {
     let refused = |what: String| Error::invalid(format!("{}: {} {what}", path.display(), variable.name));
     for packing in ["scale_factor", "add_offset", "_Unsigned"] {
         if variable.attributes.get(packing).is_some() {

@@ -26,6 +26,7 @@ mod order;
 mod pack;
 mod pick;
 mod reduce;
+mod region;
 mod structure;
 
 pub use align::{Operand, apply};
@@ -45,3 +46,4 @@ pub use index::{GroupKey, Index, Label, Values};
 pub use order::{Probability, QuantileOptions};
 pub use pick::Pick;
 pub use reduce::ReduceOptions;
+pub use region::write_region;

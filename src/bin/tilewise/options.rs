@@ -117,6 +117,10 @@ pub struct EvalArgs {
     /// Put the results behind those that the output holds already, along this dimension, as in time
     #[arg(long, value_name = "DIM", requires = "output", conflicts_with_all = ["pack", "deflate", "codec", "unlimited", "stored_chunks"])]
     pub append: Option<String>,
+    /// Write the results over a part of the Zarr store that the output is: where their labels along
+    /// these dimensions say, as in time
+    #[arg(long, value_name = "DIM,...", value_delimiter = ',', requires = "output", conflicts_with_all = ["append", "pack", "deflate", "codec", "unlimited", "stored_chunks", "shards"])]
+    pub region: Vec<String>,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tilewise::io::{Attributes, Compression, OutputFormat};
 use tilewise::labelled::cftime::now;
-use tilewise::labelled::{DataArray, Datasets, Encoding, append, write};
+use tilewise::labelled::{DataArray, Datasets, Encoding, append, write, write_region};
 use tilewise::{DType, Error, Result, Session};
 
 /// An output file and its format.
@@ -76,6 +76,9 @@ impl Target {
     ) -> Result<()> {
         if let Some(dim) = &args.append {
             return append(session, &self.path, self.format, dim, results);
+        }
+        if !args.region.is_empty() {
+            return write_region(session, &self.path, self.format, &args.region, results);
         }
         let sizes = |flag: &str, text: &Option<String>| match text {
             Some(text) => parse_sizes(flag, text),
