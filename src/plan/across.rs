@@ -6,14 +6,16 @@
 //! are larger than blocks: folding block after block into them would move more than is read.
 
 use super::build::SMALL_BYTES;
-use super::grid;
 use super::memory::{kept_block_count, lies_in_memory, run_bytes};
 use super::stage::{Feed, Input, PlanArray, Stage, StageKind};
 use super::{Card, TaskSize};
+use super::{grid, reading};
 use crate::geometry::Chunks;
 
 /// Cells of a reduction whose states stay in a second-level cache.
 const CACHED_CELLS: usize = 32 << 10;
+/// States of a band take this part of the memory, so that some are worked on at once.
+const BAND_PART: u64 = 5;
 /// A GPU is given what takes this part of its memory as if all of it stayed there.
 const STAYS: u64 = 2;
 
@@ -33,6 +35,27 @@ pub(super) fn grid(stage: &Stage, arrays: &[PlanArray], tasks: TaskSize, bytes: 
         Some(card) => on_card(stage, arrays, card, bytes),
     }?;
     grid::across(&stage.shape, &stage.folded(), parts.max(tasks.parts))
+}
+
+/// The grid of a reduction whose states over a block are more than memory has for one of several tasks:
+/// bands along kept axes, each folded in blocks of at most `limit` points; `None` where the states are
+/// small, or the data comes in too short pieces then.
+pub(super) fn bands(stage: &Stage, arrays: &[PlanArray], room: u64, limit: usize) -> Option<Chunks> {
+    let StageKind::Reduce { .. } = stage.kind else {
+        return None;
+    };
+    let whole = stage.cuts.iter().all(|starts| starts.len() == 1);
+    let states = run_bytes(stage, &stage.grid.largest());
+    let each = room / BAND_PART;
+    if !whole || states <= each {
+        return None;
+    }
+    let all = run_bytes(stage, &stage.shape);
+    let parts = usize::try_from(all.div_ceil(each.max(1))).ok()?;
+    let grid = grid::bands(&stage.shape, &stage.folded(), parts, limit)?;
+    let block = grid.largest();
+    let gains = run_bytes(stage, &block) < states;
+    (gains && reading::of_stage(stage, arrays, &block) < reading::COSTLY).then_some(grid)
 }
 
 fn inputs(stage: &Stage) -> impl Iterator<Item = &Input> {

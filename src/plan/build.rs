@@ -299,7 +299,11 @@ impl Builder {
         loop {
             let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
             stage.grid = grid::refine(&chosen, &starts);
+            let on_host = limits.tasks.card.is_none();
             let across = across::grid(&stage, &self.arrays, limits.tasks, bytes);
+            let least = across.is_some() && on_host;
+            let bands = || across::bands(&stage, &self.arrays, room, (bytes / per_point).max(1));
+            let across = across.or_else(|| on_host.then(bands).flatten());
             let cut_across = across.is_some();
             stage.grid = across.unwrap_or(stage.grid);
             set_segments(&mut stage, room, limits.tasks.parts);
@@ -313,12 +317,11 @@ impl Builder {
                 let finished = finished_bytes(&stage, &self.arrays, &block);
                 (task + finished) * workers as u64 + memory::state_bytes(&stage, &block, workers) <= room
             };
-            let smallest =
-                (cut_across && limits.tasks.card.is_none()) || block.iter().product::<usize>() <= 1;
+            let smallest = least || block.iter().product::<usize>() <= 1;
             let enough = if limit > SMALL_BYTES { NOMINAL_WORKERS } else { 1 };
             if fits(enough) || smallest {
                 let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w)).unwrap_or(1);
-                if cut_across || limits.tasks.card.is_some() {
+                if cut_across || !on_host {
                     self.stages.push(stage);
                     return Ok(most);
                 }

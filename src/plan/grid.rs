@@ -69,6 +69,18 @@ pub(crate) fn across(shape: &[usize], folded: &[bool], parts: usize) -> Option<C
     (2 * have >= parts).then(|| Chunks::regular(shape, &extents))
 }
 
+/// As [`across`], with the folded axes cut too, the outermost first, so that blocks have at most `limit`
+/// elements.
+pub(crate) fn bands(shape: &[usize], folded: &[bool], parts: usize, limit: usize) -> Option<Chunks> {
+    let mut extents = across(shape, folded, parts)?.largest();
+    for axis in (0..shape.len()).filter(|&axis| folded[axis]) {
+        let held = extents.iter().fold(1usize, |n, &d| n.saturating_mul(d.max(1)));
+        let rest = held / extents[axis].max(1);
+        extents[axis] = extents[axis].min((limit / rest.max(1)).max(1));
+    }
+    Some(Chunks::regular(shape, &extents))
+}
+
 /// Extents of blocks that follow `chunks` and hold about `target` bytes where chunks are smaller,
 /// at most `limit` bytes, for elements of `size` bytes.
 pub(crate) fn block_extents(chunks: &Chunks, size: usize, target: usize, limit: usize) -> Vec<usize> {
@@ -154,6 +166,15 @@ mod tests {
         assert_eq!(across(&[300, 7, 100], &[true, false, false]), None);
         assert_eq!(across(&[300], &[true]), None);
         assert_eq!(across(&[0, 64], &[true, false]), None);
+    }
+
+    #[test]
+    fn bands_have_a_part_of_the_folded_axes() {
+        let grid = bands(&[1000, 180, 360], &[true, false, false], 5, 360 * 36 * 7).unwrap();
+        assert_eq!(format!("{grid:?}"), "[1000/7, 180/36, 360]");
+        let grid = bands(&[90, 50, 7], &[false, true, true], 3, 7 * 30).unwrap();
+        assert_eq!(format!("{grid:?}"), "[90/30, 50/1, 7]");
+        assert_eq!(bands(&[300], &[true], 16, 10), None);
     }
 
     #[test]

@@ -63,8 +63,8 @@ pub(crate) struct Partition {
 const BROADCAST_FACTOR: usize = 8;
 /// Why data that is costly to read in the blocks that are wanted is put into tiles first.
 const REGRIDDED: &str = "rechunked through tiles";
-/// Blocks are grown to this part of the memory to read data in longer pieces.
-const GROWN_PART: u64 = 4;
+/// Blocks are grown to so many hundredths of the memory to read data in longer pieces.
+const GROWN: u64 = 40;
 
 impl Partition {
     /// An empty partition for plans within those limits.
@@ -108,7 +108,7 @@ impl Partition {
     /// far as memory allows.
     fn is_costly(&self, expr: &Expr, chunks: &Chunks) -> bool {
         let size = sizes(expr);
-        let most = (self.limits.host / GROWN_PART) as usize / size.max(1);
+        let most = (self.limits.host / 100 * GROWN) as usize / size.max(1);
         let block = grid::choose(chunks, most, most.max(1)).largest();
         costly(expr, &block)
     }
@@ -140,7 +140,7 @@ impl Partition {
             let tasks = TaskSize::CPU;
             let bound = |bytes: usize| op.bound(number, &super::block::extents(op, expr, bytes, tasks.parts));
             let reads = Chunks::regular(&operand.shape, &bound(tasks.bytes));
-            let most = (self.limits.host / GROWN_PART) as usize;
+            let most = (self.limits.host / 100 * GROWN) as usize;
             let reason = if costly(operand, &bound(most.max(tasks.bytes))) {
                 REGRIDDED
             } else if !outside && holds_concat(operand) {
@@ -385,9 +385,13 @@ fn costly(expr: &Expr, block: &[usize]) -> bool {
     found
 }
 
-/// Bytes that a point of an expression takes in a task: its sources of the same shape, and itself.
+/// Bytes that a point of an expression takes in a task: its sources of the same shape, and itself; once
+/// where it is no more than a source.
 fn sizes(expr: &Expr) -> usize {
     let mut sum = expr.dtype.size();
+    if matches!(expr.kind, NodeKind::Source(_)) {
+        return sum;
+    }
     walk(std::slice::from_ref(expr), |below| {
         if let NodeKind::Source(source) = &below.kind
             && below.shape == expr.shape
