@@ -110,7 +110,16 @@ impl Partition {
         let size = sizes(expr);
         let most = (self.limits.host / 100 * GROWN) as usize / size.max(1);
         let block = grid::choose(chunks, most, most.max(1)).largest();
-        costly(expr, &block)
+        costly(expr, &block, self.threshold(expr))
+    }
+
+    /// From which factor on an expression goes through tiles: sooner where they need not leave memory.
+    fn threshold(&self, expr: &Expr) -> f64 {
+        let bytes = (expr.len() * expr.dtype.size()) as u64;
+        match bytes <= self.limits.host / 2 {
+            true => reading::CHEAP,
+            false => reading::COSTLY,
+        }
     }
 
     /// Whether the expression stands for an array or outside data.
@@ -141,7 +150,7 @@ impl Partition {
             let bound = |bytes: usize| op.bound(number, &super::block::extents(op, expr, bytes, tasks.parts));
             let reads = Chunks::regular(&operand.shape, &bound(tasks.bytes));
             let most = (self.limits.host / 100 * GROWN) as usize;
-            let reason = if costly(operand, &bound(most.max(tasks.bytes))) {
+            let reason = if costly(operand, &bound(most.max(tasks.bytes)), reading::COSTLY) {
                 REGRIDDED
             } else if !outside && holds_concat(operand) {
                 "concatenated for whole blocks"
@@ -197,6 +206,16 @@ impl Partition {
                 depth += 1;
             }
             NodeKind::Custom(custom) => {
+                // A closure sees exactly its chunks: they are not grown.
+                let block = expr.inputs[0].chunks.largest();
+                let mut deeper = depth;
+                for operand in &expr.inputs {
+                    if !self.is_array(operand) && costly(operand, &block, self.threshold(operand)) {
+                        self.store(operand, depth, REGRIDDED);
+                        deeper = depth + 1;
+                    }
+                }
+                depth = deeper;
                 let kind = SpecKind::Custom(custom.clone());
                 let (values, makes) = (expr.inputs.clone(), vec![expr.clone()]);
                 self.push(Spec {
@@ -371,12 +390,12 @@ fn costs_more_than_a_load(expr: &Expr) -> bool {
 }
 
 /// Whether a source of an expression's shape below it is costly to read in blocks of these extents.
-fn costly(expr: &Expr, block: &[usize]) -> bool {
+fn costly(expr: &Expr, block: &[usize], threshold: f64) -> bool {
     let mut found = false;
     walk(std::slice::from_ref(expr), |below| match &below.kind {
         _ if found || below.shape != expr.shape => false,
         NodeKind::Source(source) => {
-            found = reading::factor(source.as_ref(), block) >= reading::COSTLY;
+            found = reading::factor(source.as_ref(), block) >= threshold;
             false
         }
         NodeKind::Op(_) | NodeKind::Cast | NodeKind::Rechunk => true,
