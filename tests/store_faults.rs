@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tilewise::Error;
-use tilewise::store::{Origin, StoreOptions, Tier, TileKey, TileStore, peak_rss};
+use tilewise::store::{Origin, StoreOptions, Tier, TileKey, TileStore, default_host_budget, peak_rss};
 
 /// The environment variable that tells a child its spill folder.
 const ROLE: &str = "TILEWISE_TEST_SPILL_FOLDER";
@@ -234,4 +234,38 @@ fn resident_memory_stays_within_the_budget() {
         "{text}{errors}"
     );
     eprintln!("{text}");
+}
+
+#[test]
+fn a_limit_of_the_address_space_bounds_the_default_budget() {
+    const LIMIT: u64 = 1 << 30;
+    if child_folder().is_some() {
+        let budget = default_host_budget();
+        assert!(budget < LIMIT * 7 / 10, "{budget} of {LIMIT}");
+        // All of it can be had, beside threads with stacks and arenas of their own.
+        let threads: Vec<_> = (0..4)
+            .map(|n| std::thread::spawn(move || vec![n as u8; 1 << 16].len()))
+            .collect();
+        assert!(threads.into_iter().all(|t| t.join().unwrap() == 1 << 16));
+        let store = TileStore::new(StoreOptions::default());
+        let tiles = (store.budget().limit() / TILE as u64).min(budget / TILE as u64);
+        let held: Vec<_> = (0..tiles).map(|_| store.take("test", TILE).unwrap()).collect();
+        println!("had {} tiles", held.len());
+        return;
+    }
+    if !Path::new("/proc/self/limits").exists() {
+        eprintln!("skipped: this system does not tell its limits");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let setting = format!("ulimit -v {} || exit 77;", LIMIT >> 10);
+    let test = "a_limit_of_the_address_space_bounds_the_default_budget";
+    let output = child(test, folder.path(), &setting).output().unwrap();
+    if output.status.code() == Some(77) {
+        eprintln!("skipped: this shell cannot limit the address space");
+        return;
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("had "), "{text}{errors}");
 }

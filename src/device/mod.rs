@@ -127,6 +127,9 @@ pub trait Device: Send + Sync {
 
     /// Bytes of host memory that one `run` of that block holds beside buffers and outputs.
     fn scratch_bytes(&self, program: &Program, shape: &[usize]) -> usize;
+
+    /// A stage is over: gives back what only its tasks needed.
+    fn rest(&self) {}
 }
 
 /// A device with memory of its own, in which tiles stay between tasks.

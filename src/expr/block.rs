@@ -54,6 +54,30 @@ pub trait BlockOp: fmt::Debug + Send + Sync {
         0
     }
 
+    /// In how many steps a block of these extents is computed. Each is a call of [`BlockOp::run`] with
+    /// parts of its own, which goes on from what those before left in the block and in the carry.
+    fn steps(&self, _block: &[usize]) -> usize {
+        1
+    }
+
+    /// The part of an operand that a step of a block needs; [`BlockOp::bound`] holds for it.
+    fn needs_in_step(&self, operand: usize, block: &Region, _step: usize) -> Region {
+        self.needs(operand, block)
+    }
+
+    /// The same operation in steps, of blocks of a result of that shape chosen as
+    /// [`BlockOp::block_extents`] says, where `target` bytes of blocks and parts so go further than with
+    /// whole parts: much further, or with `forced` at all.
+    fn in_steps(
+        &self,
+        _shape: &[usize],
+        _target: usize,
+        _parts: usize,
+        _forced: bool,
+    ) -> Option<Arc<dyn BlockOp>> {
+        None
+    }
+
     /// Bytes that [`BlockOp::run`] allocates for a block of these extents, at most.
     fn scratch_bytes(&self, _block: &[usize]) -> usize {
         0
@@ -196,9 +220,11 @@ pub struct BlockCall<'a, 'b> {
     pub operands: &'a [Part<'a>],
     /// The block of the result.
     pub block: &'a Region,
-    /// Where it goes; every element must be written.
+    /// The number of the step, of [`BlockOp::steps`].
+    pub step: usize,
+    /// Where it goes; every element must be written, in the first step without regard to what is there.
     pub out: &'a mut Patch<'b>,
-    /// What the block before handed on; zeros for the first.
+    /// What the block or step before handed on; zeros for the first.
     pub carry: &'a mut [u64],
 }
 

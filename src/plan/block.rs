@@ -1,12 +1,45 @@
 //! Blocks of a block operation: long where the operation needs it, then as long as fits along the
 //! inner axes, so that rows are contiguous.
 
-use super::Card;
 use super::build::SMALL_BYTES;
+use super::{Card, TaskSize};
 use crate::expr::{BlockForm, BlockOp, Expr};
+use std::sync::Arc;
 
 /// Blocks are at least so many times as long as what they need beyond their ends.
 const HALO_FACTOR: usize = 8;
+
+/// Whether a block operation that can be is computed in steps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Steps {
+    /// With whole parts.
+    Never,
+    /// Where that saves reading.
+    WherePaid,
+    /// Because nothing else fits.
+    Forced,
+}
+
+/// The operation as it is computed by tasks of about `target` bytes.
+pub(super) fn in_steps(
+    op: &Arc<dyn BlockOp>,
+    made: &Expr,
+    target: usize,
+    parts: usize,
+    steps: Steps,
+) -> Arc<dyn BlockOp> {
+    let stepped = match steps {
+        Steps::Never => None,
+        _ => op.in_steps(&made.shape, target, parts, steps == Steps::Forced),
+    };
+    stepped.unwrap_or_else(|| op.clone())
+}
+
+/// The extents of the parts of an operand, for tasks of the CPU as large as it likes.
+pub(super) fn parts(op: &Arc<dyn BlockOp>, made: &Expr, operand: usize, tasks: TaskSize) -> Vec<usize> {
+    let op = in_steps(op, made, tasks.bytes, tasks.parts, Steps::WherePaid);
+    op.bound(operand, &extents(op.as_ref(), made, tasks.bytes, tasks.parts))
+}
 
 /// Extents of blocks of `made` whose operands and result take about `target` bytes, for the result
 /// of `op`; larger where the operation must span axes, smaller where there would not be `parts`.

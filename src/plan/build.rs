@@ -10,10 +10,10 @@ use super::program::{AxisRole, Output};
 use super::rules::Rewriter;
 use super::shared::Read;
 use super::stage::{Feed, PlanArray, Stage, StageKind, Variant};
-use super::{Destination, Limits, Plan, Root, TaskSize, block};
-use crate::expr::{BlockOp, Expr, NodeKind};
+use super::{Destination, Limits, Plan, Root, TaskSize};
+use crate::expr::{Expr, NodeKind};
 use crate::geometry::{Chunks, IndexMap, row_major_strides};
-use crate::store::Sink;
+use crate::store::{Pool, Sink};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -269,7 +269,7 @@ impl Builder {
             return Ok(1);
         };
         if let StageKind::Block(op) = stage.kind.clone() {
-            return self.fit_blocks(stage, spec, op.as_ref(), sinks, results, limits);
+            return self.fit_blocks(stage, spec, &op, sinks, results, limits);
         }
         let hint = self.hint(&stage, spec, sinks);
         let starts: Vec<_> = stage
@@ -335,51 +335,6 @@ impl Builder {
             }
             limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
             bytes = bytes.min(limit);
-        }
-    }
-
-    /// Chooses the grid of a block operation: as its axes ask, of tasks that fit.
-    fn fit_blocks(
-        &mut self,
-        mut stage: Stage,
-        spec: &Spec,
-        op: &dyn BlockOp,
-        sinks: &[Option<Arc<dyn Sink>>],
-        results: u64,
-        limits: Limits,
-    ) -> Result<usize> {
-        let made = &spec.makes[0];
-        let fixed = memory::pinned_bytes(&stage, &self.arrays) + results;
-        let room = limits.host.saturating_sub(fixed);
-        let mut target = limits.tasks.bytes;
-        loop {
-            let extents = block::extents(op, made, target, limits.tasks.parts);
-            stage.grid = if op.exact_chunks() {
-                made.chunks.clone()
-            } else {
-                Chunks::regular(&made.shape, &extents)
-            };
-            self.place_arrays(&stage, spec);
-            let terms = memory::task_terms(&stage, &self.arrays, sinks, &stage.grid.largest(), limits.tasks);
-            let task: u64 = terms.iter().map(|t| t.bytes).sum();
-            let enough = if target > SMALL_BYTES { NOMINAL_WORKERS } else { 1 } as u64;
-            let smallest = op.exact_chunks() || extents == block::extents(op, made, 1, limits.tasks.parts);
-            let suits = |card| block::fits_card(op, made, &extents, card);
-            if (task * enough <= room && limits.tasks.card.is_none_or(suits)) || smallest {
-                let most = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64);
-                if smallest || limits.tasks.card.is_some() {
-                    self.stages.push(stage);
-                    return Ok(most as usize);
-                }
-                let fitting = Fitting {
-                    spec,
-                    sinks,
-                    room,
-                    limits,
-                };
-                return Ok(self.grow_blocks(stage, &fitting, op, target, most as usize));
-            }
-            target /= 2;
         }
     }
 
@@ -512,7 +467,7 @@ pub(super) fn finished_bytes(stage: &Stage, arrays: &[PlanArray], block: &[usize
             stage
                 .arrays
                 .iter()
-                .map(|&id| (len * arrays[id].dtype.size()) as u64)
+                .map(|&id| Pool::held_bytes(len * arrays[id].dtype.size()))
                 .sum()
         }
         _ => 0,

@@ -28,6 +28,7 @@ impl Plan {
             tasks: stage.grid.count() as u64,
             ..StageCost::default()
         };
+        let steps = steps(stage);
         let mut seen: Vec<&Feed> = Vec::new();
         let inputs = stage.variants.iter().enumerate();
         let inputs = inputs.flat_map(|(n, v)| v.inputs.iter().map(move |i| (n, i)));
@@ -42,6 +43,8 @@ impl Plan {
                 .bound(&stage.reach(number, &stage.shape), &input.shape)
                 .iter()
                 .product();
+            // Steps take it piece by piece.
+            let used = used * steps;
             let all = input.shape.iter().product::<usize>().max(1);
             match base {
                 Feed::Source(source) => {
@@ -88,10 +91,14 @@ impl Plan {
         let _ = writeln!(out, "  device: {device}");
         let _ = writeln!(
             out,
-            "  blocks: {:?}, {} tasks{}",
+            "  blocks: {:?}, {} tasks{}{}",
             stage.grid,
             cost.tasks,
-            roles(stage)
+            roles(stage),
+            match steps(stage) {
+                1 => String::new(),
+                n => format!(", each in {n} steps along what is summed over"),
+            }
         );
         for (number, variant) in stage.variants.iter().enumerate() {
             if let StageKind::Block(op) = &stage.kind {
@@ -157,6 +164,14 @@ impl Plan {
             human_bytes(cost.written_bytes),
             cost.flops
         );
+    }
+}
+
+/// In how many steps a block is computed.
+fn steps(stage: &Stage) -> usize {
+    match &stage.kind {
+        StageKind::Block(op) => op.steps(&stage.grid.largest()),
+        _ => 1,
     }
 }
 

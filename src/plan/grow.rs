@@ -7,15 +7,14 @@
 use super::build::{Builder, bytes_per_point, finished_bytes, set_segments};
 use super::partition::Spec;
 use super::stage::{Stage, StageKind};
-use super::{Limits, block, grid, memory, reading};
-use crate::expr::BlockOp;
+use super::{Limits, grid, memory, reading};
 use crate::geometry::Chunks;
 use crate::store::Sink;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Blocks are not grown where fewer tasks than this would fit.
-const LEAST_AT_ONCE: usize = 2;
+pub(super) const LEAST_AT_ONCE: usize = 2;
 /// Tiles are not cut smaller than this where larger blocks avoid it.
 const WORTH_A_PLACE: usize = 1 << 20;
 
@@ -76,51 +75,6 @@ impl Builder {
                     .rev()
                     .find(|&n| held(n) <= room)
                     .unwrap_or(1);
-                stage = larger;
-            }
-        }
-        self.place_arrays(&stage, spec);
-        self.stages.push(stage);
-        workers
-    }
-
-    /// The same for a block operation, which fits with blocks of `target` bytes.
-    pub(super) fn grow_blocks(
-        &mut self,
-        mut stage: Stage,
-        fitting: &Fitting<'_>,
-        op: &dyn BlockOp,
-        mut target: usize,
-        mut workers: usize,
-    ) -> usize {
-        let &Fitting {
-            spec,
-            sinks,
-            room,
-            limits,
-        } = fitting;
-        let made = &spec.makes[0];
-        let parts = limits.tasks.parts.min(LEAST_AT_ONCE);
-        while (target as u64) < room && stage.grid.count() > 1 {
-            let before = reading::of_stage(&stage, &self.arrays, &stage.grid.largest());
-            if before <= reading::CHEAP {
-                break;
-            }
-            target *= 2;
-            let mut larger = stage.clone();
-            larger.grid = Chunks::regular(&made.shape, &block::extents(op, made, target, parts));
-            if larger.grid == stage.grid {
-                continue;
-            }
-            self.place_arrays(&larger, spec);
-            let block = larger.grid.largest();
-            let terms = memory::task_terms(&larger, &self.arrays, sinks, &block, limits.tasks);
-            let task: u64 = terms.iter().map(|t| t.bytes).sum();
-            if task * LEAST_AT_ONCE as u64 > room {
-                break;
-            }
-            if reading::of_stage(&larger, &self.arrays, &block) < before {
-                workers = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64) as usize;
                 stage = larger;
             }
         }

@@ -7,7 +7,7 @@
 
 use super::shared::Read;
 use super::stage::{Feed, Input, PlanArray, Stage, StageKind, Variant};
-use super::{Limits, TaskSize};
+use super::{Limits, TaskSize, strips};
 use crate::geometry::{AxisMap, Region};
 use crate::store::{Pool, Sink};
 use crate::{Error, Result, human_bytes};
@@ -48,13 +48,24 @@ pub struct MemoryProof {
     pub budget: u64,
 }
 
-/// Strips and tables that one running task holds beside its buffers.
+/// Strips and tables that one running task holds beside its buffers, at least.
 pub(crate) const TASK_SCRATCH: u64 = 1 << 20;
+
+/// Terms of what is held without being asked for piece by piece.
+const READERS: &str = "readers";
+const WRITERS: &str = "writers";
+const STRIPS: &str = "register strips";
 
 impl StageMemory {
     /// Bytes of the working set.
     pub fn bytes(&self) -> u64 {
         self.terms.iter().map(|t| t.bytes).sum()
+    }
+
+    /// Those bytes that readers, writers and kernels allocate by themselves.
+    pub fn beside(&self) -> u64 {
+        let beside = |t: &&Term| [READERS, WRITERS, STRIPS].contains(&&t.what[..]);
+        self.terms.iter().filter(beside).map(|t| t.bytes).sum()
     }
 
     /// The largest term.
@@ -104,6 +115,12 @@ pub(crate) fn copies_boxes(stage: &Stage, variant: &Variant, arrays: &[PlanArray
         && !lies_in_memory(input, arrays)
 }
 
+/// Whether a block operation's operands are read or computed for its blocks, at least one of them.
+pub(crate) fn brings(stage: &Stage, arrays: &[PlanArray]) -> bool {
+    let in_place = |v: &Variant| rows_in_place(v) && v.inputs.iter().all(|i| lies_in_memory(i, arrays));
+    !stage.variants.iter().all(in_place)
+}
+
 /// Whether picks along an axis behind the first are gathered piece by piece through a second buffer.
 fn gathers_inside(input: &Input) -> bool {
     input.map.axes.iter().skip(1).any(|m| match m {
@@ -129,7 +146,7 @@ pub(crate) fn task_terms(
 ) -> Vec<Term> {
     let points: usize = block.iter().product();
     let mut inputs = 0u64;
-    let mut readers = 0u64;
+    let (mut readers, mut pinned, mut strips) = (0u64, 0u64, 0u64);
     let together = matches!(stage.kind, StageKind::Block(_));
     // What the caller gets is written into its memory from a buffer.
     let has_sink = |r: &usize| sinks.get(*r).is_some_and(Option::is_some);
@@ -140,6 +157,7 @@ pub(crate) fn task_terms(
     for (number, variant) in stage.variants.iter().enumerate() {
         let mut copied = 0u64;
         let reach = stage.reach(number, block);
+        strips = strips.max(strips::bytes(&variant.program, reach.iter().product()));
         if together && !rows_in_place(variant) {
             let value = variant.program.insts[variant.program.outputs[0].value()].dtype;
             copied += Pool::held_bytes(reach.iter().product::<usize>() * value.size());
@@ -171,7 +189,7 @@ pub(crate) fn task_terms(
                     readers = readers.max(source.scratch_bytes(&region) as u64);
                 }
                 // Tiles are pinned one after another while they are gathered.
-                Feed::Array(id) => readers = readers.max(tile_bytes(&arrays[*id])),
+                Feed::Array(id) => pinned = pinned.max(tile_bytes(&arrays[*id])),
                 Feed::Reshaped { .. } => {}
             }
         }
@@ -219,9 +237,10 @@ pub(crate) fn task_terms(
     [
         ("block operation", beside),
         ("input buffers", inputs),
-        ("readers", readers),
+        (READERS, readers),
+        ("tiles being read", pinned),
         ("output blocks", outputs),
-        ("writers", writers),
+        (WRITERS, writers),
     ]
     .into_iter()
     .filter(|(_, bytes)| *bytes > 0)
@@ -230,8 +249,8 @@ pub(crate) fn task_terms(
         bytes,
     })
     .chain([Term {
-        what: "register strips".into(),
-        bytes: TASK_SCRATCH,
+        what: STRIPS.into(),
+        bytes: strips.max(TASK_SCRATCH),
     }])
     .collect()
 }
@@ -294,6 +313,7 @@ impl MemoryProof {
             budget,
             ..MemoryProof::default()
         };
+        let mut worst: Option<(&Stage, StageMemory)> = None;
         for (stage, &workers) in stages.iter().zip(workers) {
             let block = stage.grid.largest();
             let mut memory = StageMemory {
@@ -339,7 +359,11 @@ impl MemoryProof {
             memory.spillable = alive.saturating_sub(pinned);
             let need = memory.bytes();
             if need > budget {
-                return Err(refusal(stage, &memory, limits));
+                // The stage that asks for most says what would do for all.
+                if worst.as_ref().is_none_or(|(_, other)| other.bytes() < need) {
+                    worst = Some((stage, memory));
+                }
+                continue;
             }
             let host = (need + memory.spillable).min(budget);
             let disk = (need + memory.spillable).saturating_sub(budget);
@@ -358,6 +382,9 @@ impl MemoryProof {
             proof.host = proof.host.max(host);
             proof.disk = proof.disk.max(disk);
             proof.stages.push(memory);
+        }
+        if let Some((stage, memory)) = worst {
+            return Err(refusal(stage, &memory, limits));
         }
         Ok(proof)
     }
@@ -385,7 +412,9 @@ pub(crate) fn pinned_bytes(stage: &Stage, arrays: &[PlanArray]) -> u64 {
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    ids.iter().map(|&id| array_bytes(&arrays[id])).sum()
+    ids.iter()
+        .map(|&id| Pool::held_bytes(array_bytes(&arrays[id]) as usize))
+        .sum()
 }
 
 /// The error for a stage that cannot fit.

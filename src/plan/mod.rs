@@ -8,6 +8,7 @@ mod across;
 mod block;
 mod build;
 mod explain;
+mod fit_blocks;
 mod grid;
 mod grow;
 mod lower;
@@ -18,13 +19,15 @@ mod reading;
 mod rules;
 mod shared;
 mod stage;
+mod strips;
 
 pub use explain::StageCost;
 pub use memory::{MemoryProof, StageMemory, Term};
 pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use grid::block_extents;
-pub(crate) use memory::{array_bytes, copies_boxes, lies_in_memory, rows_in_place};
+pub(crate) use memory::{TASK_SCRATCH, array_bytes, copies_boxes, lies_in_memory, rows_in_place};
+pub(crate) use strips::{LONGEST_STRIP, STRIP};
 
 use crate::expr::Expr;
 use crate::store::Sink;

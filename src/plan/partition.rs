@@ -140,17 +140,22 @@ impl Partition {
 
     /// Stores those operands of a block operation that its blocks could not compute for
     /// themselves, or only many times over; returns the depth at which all are there.
-    fn prepare(&mut self, expr: &Expr, op: &dyn BlockOp, mut depth: usize) -> usize {
+    fn prepare(&mut self, expr: &Expr, op: &Arc<dyn BlockOp>, mut depth: usize) -> usize {
         for (number, operand) in expr.inputs.iter().enumerate() {
             if self.is_array(operand) || operand.is_empty() {
                 continue;
             }
             let outside = matches!(operand.kind, NodeKind::Source(_));
             let tasks = TaskSize::CPU;
-            let bound = |bytes: usize| op.bound(number, &super::block::extents(op, expr, bytes, tasks.parts));
+            let bound = |bytes: usize| super::block::parts(op, expr, number, TaskSize { bytes, ..tasks });
             let reads = Chunks::regular(&operand.shape, &bound(tasks.bytes));
             let most = (self.limits.host / 100 * GROWN) as usize;
-            let reason = if costly(operand, &bound(most.max(tasks.bytes)), reading::COSTLY) {
+            // Operations in steps choose pieces to read by themselves.
+            let steps = op
+                .in_steps(&expr.shape, tasks.bytes, tasks.parts, false)
+                .is_some();
+            let threshold = reading::COSTLY * if steps { 8.0 } else { 1.0 };
+            let reason = if costly(operand, &bound(most.max(tasks.bytes)), threshold) {
                 REGRIDDED
             } else if !outside && holds_concat(operand) {
                 "concatenated for whole blocks"
@@ -229,7 +234,7 @@ impl Partition {
                 depth += 1;
             }
             NodeKind::Block(op) => {
-                depth = self.prepare(expr, op.as_ref(), depth);
+                depth = self.prepare(expr, op, depth);
                 self.push(Spec {
                     depth,
                     kind: SpecKind::Block(op.clone()),

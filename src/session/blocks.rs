@@ -88,8 +88,7 @@ impl Parts {
         stage: &Stage,
         placement: &Placement,
         keeper: Option<&dyn Keeper>,
-        op: &dyn BlockOp,
-        block: &Region,
+        (op, block, step): (&dyn BlockOp, &Region, usize),
     ) -> Result<Parts> {
         let mut parts = Parts {
             held: Vec::with_capacity(stage.variants.len()),
@@ -97,7 +96,7 @@ impl Parts {
             dtypes: operand_dtypes(stage),
         };
         for (number, variant) in stage.variants.iter().enumerate() {
-            let region = op.needs(number, block);
+            let region = op.needs_in_step(number, block, step);
             parts
                 .held
                 .push(hold(run, stage, placement, keeper, variant, &region)?);
@@ -165,11 +164,12 @@ fn run_block(
 ) -> Result<()> {
     let array = stage.arrays[0];
     let dtype = run.plan.arrays[array].dtype;
+    let first = (op, block, 0);
     let mut parts;
     match placement.device.keeper() {
-        None => parts = Parts::gather(run, stage, placement, None, op, block)?,
+        None => parts = Parts::gather(run, stage, placement, None, first)?,
         Some(keeper) => {
-            parts = Parts::gather(run, stage, placement, Some(keeper), op, block)?;
+            parts = Parts::gather(run, stage, placement, Some(keeper), first)?;
             let want = Want {
                 place: output::place(run, array, block)?,
                 stays: output::stays(run, array),
@@ -192,36 +192,47 @@ fn run_block(
             parts.bring_home(run)?;
         }
     }
-    run_on_host(run, stage, op, block, &parts, carry)
+    run_on_host(run, stage, placement, (op, block), parts, carry)
 }
 
-/// Runs a block on the CPU, of parts that all lie there, and hands it on.
+/// Runs a block on the CPU, of parts that all lie there, those of the first step, and hands it on.
 fn run_on_host(
     run: &Run<'_>,
     stage: &Stage,
-    op: &dyn BlockOp,
-    block: &Region,
-    parts: &Parts,
+    placement: &Placement,
+    (op, block): (&dyn BlockOp, &Region),
+    parts: Parts,
     carry: &mut [u64],
 ) -> Result<()> {
-    let operands: Vec<expr::Part<'_>> = parts.operands().into_iter().map(host_part).collect();
-    let call = |out: &mut Patch<'_>, carry: &mut [u64]| {
-        op.run(BlockCall {
-            operands: &operands,
-            block,
-            out,
-            carry,
-        })
+    let mut first = Some(parts);
+    let mut call = |out: &mut Patch<'_>| {
+        for step in 0..op.steps(&block.shape) {
+            run.go_on()?;
+            // Those of the step before are gone when the next are brought.
+            let parts = match first.take() {
+                Some(parts) => parts,
+                None => Parts::gather(run, stage, placement, None, (op, block, step))?,
+            };
+            let operands: Vec<expr::Part<'_>> = parts.operands().into_iter().map(host_part).collect();
+            op.run(BlockCall {
+                operands: &operands,
+                block,
+                step,
+                out,
+                carry,
+            })?;
+        }
+        Ok(())
     };
     let array = stage.arrays[0];
     if let Some(mut place) = output::place(run, array, block)? {
-        call(&mut place, carry)?;
+        call(&mut place)?;
         output::placed(run, array, block);
         return Ok(());
     }
     let size = run.plan.arrays[array].dtype.size();
     let mut out = run.store.take("output blocks", block.len() * size)?;
-    call(&mut Patch::dense(&mut out, &block.shape, size)?, carry)?;
+    call(&mut Patch::dense(&mut out, &block.shape, size)?)?;
     output::deliver(run, array, block, out)
 }
 

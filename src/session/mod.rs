@@ -81,7 +81,8 @@ struct Inner {
     residents: Arc<Residents>,
     pool: rayon::ThreadPool,
     devices: Devices,
-    gpu_memory: Reservation,
+    /// What a GPU stages.
+    _gpu_memory: Reservation,
     next_array: AtomicU64,
     cancelled: AtomicBool,
     ear: Arc<Ear>,
@@ -149,7 +150,7 @@ impl Session {
                 residents,
                 pool,
                 devices,
-                gpu_memory,
+                _gpu_memory: gpu_memory,
                 next_array: AtomicU64::new(0),
                 cancelled: AtomicBool::new(false),
                 ear,
@@ -354,6 +355,9 @@ impl Session {
         let plan = Plan::new(roots, inner.limits)?;
         let plan_seconds = started.elapsed().as_secs_f64();
         inner.store.allow(plan.memory.host, inner.host_budget);
+        // Persisted tiles and a GPU's staging are held beside what the plan asks for.
+        let host_proved = inner.store.budget().limit();
+        inner.store.budget().restart_peak();
         let result_bytes: usize = results.iter().flatten().map(|r| r.len()).sum();
         let _results = inner.store.reserve("results", result_bytes as u64)?;
         let canvases = results.into_iter().zip(roots).map(|(result, root)| {
@@ -404,7 +408,7 @@ impl Session {
             seconds,
             plan_seconds,
             host_budget: inner.host_budget,
-            host_proved: plan.memory.host + inner.gpu_memory.bytes(),
+            host_proved,
             host_peak: inner.store.budget().peak(),
             rss_peak: None,
             gpu_peak: inner.devices.gpu_peak(),

@@ -160,8 +160,12 @@ impl Run<'_> {
     /// Runs one stage that got so far before.
     pub fn stage(&self, stage: &Stage, placement: &Placement, progress: &Progress) -> Result<StageReport> {
         let started = Instant::now();
-        let workers = self.plan.memory.stages[stage.id].workers;
-        let items = progress.items;
+        let memory = &self.plan.memory.stages[stage.id];
+        let (workers, items) = (memory.workers, progress.items);
+        // So that tiles never fill what kernels, readers and writers take by themselves.
+        let _beside = self
+            .store
+            .reserve("kernels, readers and writers", memory.beside())?;
         self.next_use.enter(stage.id);
         self.tell(&Event::StageStarted {
             stage: stage.id,
@@ -187,6 +191,7 @@ impl Run<'_> {
             });
             Ok(())
         })?;
+        self.cpu.rest();
         if let Some(Err(error)) = placement.device.keeper().map(Keeper::flush)
             && self.counters.kept_bytes.load(Ordering::Relaxed) > 0
         {

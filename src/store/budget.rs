@@ -107,6 +107,11 @@ impl Budget {
         self.inner.peak.load(Ordering::SeqCst)
     }
 
+    /// Counts [`Budget::peak`] anew from what is held now.
+    pub fn restart_peak(&self) {
+        self.inner.peak.store(self.used(), Ordering::SeqCst);
+    }
+
     /// Bytes per consumer, the largest first.
     pub fn by_consumer(&self) -> Vec<(&'static str, u64)> {
         let mut all: Vec<_> = lock(&self.inner.holders).iter().map(|(&k, &v)| (k, v)).collect();

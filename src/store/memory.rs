@@ -2,7 +2,8 @@
 //!
 //! The default host budget has to hold on a laptop, in a container with a cgroup limit and on a
 //! shared node alike, so it is a share of whatever is least: what each enclosing cgroup (version 1
-//! or 2) still allows, and what the kernel says it can give.
+//! or 2) still allows, what a limit of the address space (`ulimit -v`) leaves, and what the kernel says
+//! it can give.
 
 use crate::{Error, Result};
 use std::fs;
@@ -10,6 +11,10 @@ use std::path::Path;
 
 /// The share of available memory that is used by default, in percent.
 const SHARE: u64 = 60;
+
+/// The share of the address space left by a limit that counts as available, in percent: stacks,
+/// libraries and the heap's arenas take addresses that they never fill.
+const ADDRESS_SHARE: u64 = 70;
 
 /// The budget where the system says nothing about its memory.
 const UNKNOWN: u64 = 1 << 30;
@@ -19,7 +24,8 @@ pub fn default_host_budget() -> u64 {
     available().map_or(UNKNOWN, |bytes| bytes / 100 * SHARE)
 }
 
-/// Bytes that can still be allocated: the least of the machine's and every enclosing cgroup's.
+/// Bytes that can still be allocated: the least of the machine's, every enclosing cgroup's and those
+/// of this process' limit of addresses.
 pub(super) fn available() -> Option<u64> {
     available_below(Path::new("/"))
 }
@@ -64,7 +70,18 @@ fn available_below(root: &Path) -> Option<u64> {
         };
         files.into_iter().filter_map(move |files| files.left(root, group))
     });
-    machine.into_iter().chain(limited).min()
+    let addresses = addresses_left(root);
+    machine.into_iter().chain(limited).chain(addresses).min()
+}
+
+/// What can be taken of the addresses that a limit leaves to this process; `None` without one.
+fn addresses_left(root: &Path) -> Option<u64> {
+    let limits = fs::read_to_string(root.join("proc/self/limits")).ok()?;
+    let line = limits.lines().find_map(|l| l.strip_prefix("Max address space"))?;
+    let limit: u64 = line.split_whitespace().next()?.parse().ok()?; // "unlimited" is no number
+    let status = fs::read_to_string(root.join("proc/self/status")).unwrap_or_default();
+    let used = kib_line(&status, "VmSize").unwrap_or(0);
+    Some(limit.saturating_sub(used) / 100 * ADDRESS_SHARE)
 }
 
 /// Where a version of cgroups keeps its numbers.
@@ -256,6 +273,32 @@ mod tests {
             Some(0),
             "used beyond the limit leaves nothing"
         );
+    }
+
+    #[test]
+    fn a_limit_of_addresses_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let limits = |soft: &str| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max cpu time              unlimited            unlimited            seconds   \n\
+                 Max address space         {soft}            unlimited            bytes     \n"
+            )
+        };
+        write(
+            root,
+            &[
+                ("proc/meminfo", "MemAvailable:    4000000 kB\n"),
+                ("proc/self/limits", &limits("unlimited")),
+                ("proc/self/status", "VmPeak:  900 kB\nVmSize:     500000 kB\n"),
+            ],
+        );
+        assert_eq!(available_below(root), Some(4_096_000_000));
+        write(root, &[("proc/self/limits", &limits("1512000000"))]);
+        assert_eq!(available_below(root), Some(700_000_000));
+        write(root, &[("proc/self/limits", &limits("1000"))]);
+        assert_eq!(available_below(root), Some(0), "nothing is left");
     }
 
     #[test]

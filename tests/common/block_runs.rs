@@ -112,6 +112,7 @@ pub fn compute(
                 op.run(BlockCall {
                     operands: &parts,
                     block,
+                    step: 0,
                     out: &mut Patch::dense(bytes, &block.shape, to)?,
                     carry,
                 })?;

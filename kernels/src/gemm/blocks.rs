@@ -140,12 +140,11 @@ impl<T: Factor> Work<T> {
         let micro = micro::select::<T::Ring>(isa);
         let (row_block, col_block) = packed_extents(&micro, m, n);
         let steps = k.min(steps::<T::Ring>());
-        let sums = if keeps::<T>(k) { 0 } else { m * n };
         Work {
             micro,
             rows: Packed::new(row_block * steps),
             cols: Packed::new(col_block * steps),
-            sums: vec![Default::default(); sums],
+            sums: Vec::new(),
             row_block,
             col_block,
         }
@@ -158,16 +157,17 @@ impl<T: Factor> Work<T> {
         cols: Side<'_, T::Stored>,
         to: &mut Target<'_, T::Stored>,
     ) {
-        if self.sums.is_empty() {
-            return self.sum::<T>(rows, cols, to);
+        if keeps::<T>(rows.along.len()) {
+            return self.sum::<T>(rows, cols, to, false);
         }
         let n = to.cols.len();
         let mut sums = std::mem::take(&mut self.sums);
+        sums.resize(to.rows.len() * n, Default::default());
         let row_offsets: Vec<usize> = (0..to.rows.len()).map(|i| i * n).collect();
         let col_offsets: Vec<usize> = (0..n).collect();
         // SAFETY: the offsets are those of a dense matrix, which `sums` holds.
         let mut aside = unsafe { Target::new(sums.as_mut_ptr(), &row_offsets, &col_offsets) };
-        self.sum::<T::Sum>(rows, cols, &mut aside);
+        self.sum::<T::Sum>(rows, cols, &mut aside, false);
         for (i, row) in sums.chunks_exact(n).enumerate() {
             for (j, &sum) in row.iter().enumerate() {
                 let narrow = T::narrow(T::Sum::widen(sum));
@@ -178,11 +178,13 @@ impl<T: Factor> Work<T> {
         self.sums = sums;
     }
 
-    fn sum<C: Factor<Ring = T::Ring>>(
+    /// One product, whose sums are `more` of those that are there, or the first.
+    pub fn sum<C: Factor<Ring = T::Ring>>(
         &mut self,
         rows: Side<'_, T::Stored>,
         cols: Side<'_, T::Stored>,
         to: &mut Target<'_, C::Stored>,
+        more: bool,
     ) {
         let (m, n, k) = (rows.across.len(), cols.across.len(), rows.along.len());
         let most = steps::<T::Ring>();
@@ -191,6 +193,7 @@ impl<T: Factor> Work<T> {
         let tile = &mut tile.0[..height * width];
         for first in (0..k.max(1)).step_by(most) {
             let steps = most.min(k - first);
+            let add = more || first > 0;
             for top in (0..m).step_by(self.row_block) {
                 let part = rows.part(top, self.row_block, first, steps);
                 pack::<T>(part, height, self.rows.get_mut());
@@ -207,13 +210,13 @@ impl<T: Factor> Work<T> {
                                 && let Some((at, stride)) = to.place::<C>(top + i, left + j, height, width)
                             {
                                 // SAFETY: `place` gives a tile of the target's elements.
-                                unsafe { (self.micro.run)(a, b, at, stride, first > 0) };
+                                unsafe { (self.micro.run)(a, b, at, stride, add) };
                                 continue;
                             }
                             // SAFETY: the tile on the stack has rows of `width` elements.
                             unsafe { (self.micro.run)(a, b, tile.as_mut_ptr(), width, false) };
                             let height = height.min(tall - i);
-                            to.put::<C>(top + i, left + j, width, &tile[..height * width], first > 0);
+                            to.put::<C>(top + i, left + j, width, &tile[..height * width], add);
                         }
                     }
                 }

@@ -17,8 +17,8 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use crate::Isa;
 use crate::strided::{Strided, StridedMut};
+use crate::{Element, Isa};
 use blocks::{Target, Work};
 use micro::Micro;
 use pack::Side;
@@ -94,26 +94,91 @@ pub fn contract<T: Factor>(
     out: &mut StridedMut<'_, T::Stored>,
     axes: &Axes,
 ) {
+    ordered::<T, T>(isa, a, b, out, axes, |work, rows, cols, to| {
+        work.run(rows, cols, to)
+    });
+}
+
+/// The elements of the sums of products of `T`.
+pub type SumOf<T> = <<T as Factor>::Sum as Element>::Stored;
+
+/// As [`contract`], of a part of what is summed over: sums are kept as they are, not narrowed, and
+/// are `more` of those that `sums` holds, or the first. Parts of whole runs of [`run_len`] elements
+/// give the bits of [`contract`]; others give sums of the same products in another order.
+///
+/// # Panics
+/// As [`contract`].
+pub fn contract_more<T: Factor>(
+    isa: Isa,
+    a: &Strided<'_, T::Stored>,
+    b: &Strided<'_, T::Stored>,
+    sums: &mut StridedMut<'_, SumOf<T>>,
+    axes: &Axes,
+    more: bool,
+) {
+    ordered::<T, T::Sum>(isa, a, b, sums, axes, |work, rows, cols, to| {
+        work.sum::<T::Sum>(rows, cols, to, more);
+    });
+}
+
+/// Elements along a summed axis that are summed on their own before they are added to what is there.
+pub fn run_len<T: Factor>() -> usize {
+    steps::<T::Ring>()
+}
+
+/// Bytes that [`contract_more`] allocates for parts of so many rows, columns and summed elements.
+pub fn scratch_bytes_more<T: Factor>(rows: usize, cols: usize, summed: usize) -> usize {
+    // That of sums that stay where they are.
+    let run = summed.min(run_len::<T>());
+    scratch_bytes::<T>(rows, cols, run).saturating_add((summed - run).saturating_mul(2 * size_of::<usize>()))
+}
+
+/// Stores sums, row-major, as elements.
+///
+/// # Panics
+/// When there are not as many, or rows of the result are not contiguous.
+pub fn narrow<T: Factor>(sums: &[SumOf<T>], out: &mut StridedMut<'_, T::Stored>) {
+    let shape = out.shape().to_vec();
+    assert_eq!(sums.len(), shape.iter().product(), "sums for {shape:?}");
+    let Some((&len, outer)) = shape.split_last() else {
+        // SAFETY: the one element of a block without axes.
+        unsafe { *out.base() = T::narrow(T::Sum::widen(sums[0])) };
+        return;
+    };
+    let mut at = vec![0; outer.len()];
+    for row in sums.chunks_exact(len.max(1)) {
+        for (slot, &sum) in out.row(&at).iter_mut().zip(row) {
+            *slot = T::narrow(T::Sum::widen(sum));
+        }
+        for axis in (0..at.len()).rev() {
+            at[axis] += 1;
+            if at[axis] < outer[axis] {
+                break;
+            }
+            at[axis] = 0;
+        }
+    }
+}
+
+/// The product of each batch by `run`, with the result's neighbours in the columns.
+fn ordered<T: Factor, C: Factor<Ring = T::Ring>>(
+    isa: Isa,
+    a: &Strided<'_, T::Stored>,
+    b: &Strided<'_, T::Stored>,
+    out: &mut StridedMut<'_, C::Stored>,
+    axes: &Axes,
+    run: impl Fn(&mut Work<T>, Side<'_, T::Stored>, Side<'_, T::Stored>, &mut Target<'_, C::Stored>),
+) {
     axes.check(a.shape(), b.shape(), out.shape());
     if out.shape().contains(&0) {
         return;
     }
     // Columns lie in vectors: they are those of the factor that has the result's neighbours.
     let unit = |axis: usize| out.strides()[axis] == 1 && out.shape()[axis] > 1;
-    if axes.rows.iter().any(|&(_, c)| unit(c)) {
-        return ordered::<T>(isa, b, a, out, axes.swapped());
-    }
-    ordered::<T>(isa, a, b, out, axes.clone());
-}
-
-/// The same with the result's neighbours in the columns.
-fn ordered<T: Factor>(
-    isa: Isa,
-    a: &Strided<'_, T::Stored>,
-    b: &Strided<'_, T::Stored>,
-    out: &mut StridedMut<'_, T::Stored>,
-    mut axes: Axes,
-) {
+    let (a, b, mut axes) = match axes.rows.iter().any(|&(_, c)| unit(c)) {
+        true => (b, a, axes.swapped()),
+        false => (a, b, axes.clone()),
+    };
     // Long strides first, so that what lies side by side is numbered so.
     axes.rows.sort_by_key(|&(x, _)| std::cmp::Reverse(a.strides()[x]));
     axes.cols
@@ -148,7 +213,7 @@ fn ordered<T: Factor>(
         let cols = from(b.values(), at_b, &b_cols, &b_along);
         // SAFETY: offsets of three disjoint sets of axes add up to that of an element.
         let mut to = unsafe { Target::new(out.base().add(at_c), &c_rows, &c_cols) };
-        work.run(rows, cols, &mut to);
+        run(&mut work, rows, cols, &mut to);
     }
 }
 

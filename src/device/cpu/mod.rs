@@ -14,6 +14,7 @@ mod tape;
 
 use crate::device::{Binding, Device, OutMut, Task};
 use crate::geometry::{AxisStep, checked_bytes};
+use crate::plan::TASK_SCRATCH;
 use crate::plan::program::{AxisRole, Output, Program};
 use crate::{Error, Result};
 use code::Code;
@@ -30,6 +31,9 @@ const REMEMBERED: usize = 256;
 /// into a dozen tasks or more, so one with such tasks writes more than stays in a cache until
 /// something reads it.
 const LARGE: usize = 1 << 20;
+
+/// Scratch up to this size is kept from stage to stage: as much as every task is counted with.
+const KEPT_SCRATCH: usize = TASK_SCRATCH as usize;
 
 /// The CPU as a device.
 pub struct Cpu {
@@ -122,6 +126,11 @@ impl Device for Cpu {
             Ok(code) => scratch::scratch_bytes(&code, elements),
             Err(_) => 0,
         }
+    }
+
+    fn rest(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|scratch| scratch.bytes() <= KEPT_SCRATCH);
     }
 }
 

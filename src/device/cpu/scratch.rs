@@ -2,6 +2,7 @@
 
 use super::code::Code;
 use super::space::{MOST, STRIP};
+use crate::plan::program::Output;
 use std::sync::Arc;
 
 /// Bytes that strips are aligned to: a cache line, and the widest vector.
@@ -56,6 +57,13 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// Bytes of its strips and lists.
+    pub(super) fn bytes(&self) -> usize {
+        let strips: usize = self.slots.iter().map(|slot| 8 * slot.words.capacity()).sum();
+        let lists: usize = self.starts.iter().map(|list| 8 * list.capacity()).sum();
+        strips + lists
+    }
+
     /// Makes room for strips of `strip` elements of `code`.
     pub(super) fn prepare(&mut self, code: &Code, strip: usize) {
         if self.slots.len() < code.slots {
@@ -72,9 +80,10 @@ impl Scratch {
 
 /// Most bytes that scratch for `code` grows to over a block of `elements`.
 pub(super) fn scratch_bytes(code: &Code, elements: usize) -> usize {
-    let reduces =
-        code.nodes.iter().any(|n| n.only_reduced) || code.nodes.iter().any(|n| !n.outputs.is_empty());
+    let mut outputs = code.program.outputs.iter();
+    let reduces = outputs.any(|o| matches!(o, Output::Reduce { .. }));
     let strip = elements.min(if reduces { MOST } else { STRIP });
     let lists = (code.nodes.len() + 4) * strip.min(STRIP) * size_of::<usize>();
-    code.slots * (strip * code.widest + 2 * ALIGN) + lists
+    // Rectangles of bytes, where inputs are transposed, hold twice as many.
+    code.slots * (strip * code.widest.max(2) + 2 * ALIGN) + lists
 }

@@ -13,9 +13,7 @@ use super::code::{Code, What};
 use crate::device::Task;
 use crate::geometry::AxisStep;
 use crate::plan::program::{AxisRole, Output};
-
-/// Elements of a strip.
-pub(super) const STRIP: usize = 4096;
+pub(super) use crate::plan::{LONGEST_STRIP as MOST, STRIP};
 
 /// Rows of a strip of which cells are updated.
 const REDUCED_ROWS: usize = 8;
@@ -33,8 +31,8 @@ const DIRECT_STRIP: usize = 1 << 16;
 /// two lines in, eight lines out.
 const TURNED_BYTES: (usize, usize) = (128, 512);
 
-/// Most elements of a strip.
-pub(super) const MOST: usize = REDUCED_ROWS * REDUCED_STRETCH;
+// The memory proof counts on it.
+const _: () = assert!(REDUCED_ROWS * REDUCED_STRETCH <= MOST);
 
 /// Something that moves as the block is walked: an offset and a step per dimension.
 #[derive(Clone, Debug)]

@@ -23,6 +23,7 @@ impl Along {
             out,
             carry,
             block,
+            ..
         } = call;
         let plane = columns(&block.shape, self.axis);
         let work = |from: Columns<'_, T::Stored>, to: ColumnsMut<'_, U::Stored>, place: Place| {

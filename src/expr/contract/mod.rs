@@ -6,6 +6,7 @@
 //! axis of its own, in a product and a sum, which read each element once.
 
 mod einsum;
+mod extents;
 mod matmul;
 mod op;
 
