@@ -229,7 +229,19 @@ impl Source for DenseSource {
     }
 
     fn fingerprint(&self) -> u64 {
-        fingerprint(&self.file, &self.variable)
+        // The same bytes of a file may be seen as several arrays.
+        let (Stored::At(offset) | Stored::Inflated(_, offset)) = &self.stored;
+        let Layout {
+            dtype,
+            swapped,
+            fortran,
+            shape,
+        } = &self.layout;
+        let seen = format!(
+            "{}\0{offset} {dtype} {shape:?} {swapped} {fortran}",
+            self.variable
+        );
+        fingerprint(&self.file, &seen)
     }
 }
 

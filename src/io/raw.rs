@@ -266,6 +266,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn views_of_one_file_are_different_sources() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.bin");
+        std::fs::write(&path, [7; 64]).unwrap();
+        let views = [
+            "f4:2x2",
+            "f4:2x2:offset=4",
+            "f4:2x2:order=F",
+            "f4:2x2:endian=big",
+            "i4:2x2",
+        ];
+        let views = views.map(|view| view.replace("f4", "float32").replace("i4", "int32"));
+        let mut prints: Vec<u64> = views
+            .iter()
+            .map(|view| RawFile::parse(&format!("{}:{view}", path.display())).unwrap())
+            .map(|file| file.source("data").unwrap().fingerprint())
+            .collect();
+        prints.sort_unstable();
+        prints.dedup();
+        assert_eq!(prints.len(), views.len());
+    }
+
+    #[test]
     fn texts_describe_files() {
         let described = Described::parse("a:b.bin:f4:3x0x2:endian=big:offset=12:order=F");
         let expected = Described {
