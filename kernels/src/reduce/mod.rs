@@ -8,6 +8,7 @@
 
 #![allow(clippy::needless_range_loop)] // lanes of several arrays are indexed in step
 
+mod bytes;
 mod elements;
 mod extremes;
 mod feed;
