@@ -101,6 +101,11 @@ pub trait BlockOp: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether its `Debug` text means the same in every process; not so for closures.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     /// What it is as plain data, for devices that have a way of their own to compute it.
     fn form(&self) -> Option<BlockForm<'_>> {
         None

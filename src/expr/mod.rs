@@ -9,6 +9,7 @@ mod block;
 mod complex;
 mod contract;
 mod create;
+mod durable;
 mod elementwise;
 mod fft;
 mod infer_chunks;
@@ -23,6 +24,7 @@ pub use along::Spacing;
 pub use block::{BlockCall, BlockForm, BlockOp, Part, Place, along, along_places};
 pub use create::Custom;
 pub(crate) use create::named;
+pub(crate) use durable::DurableIds;
 pub use fft::{Norm, frequencies};
 pub use overlap::{Boundary, Overlap, StencilForm};
 pub use views::SliceItem;
@@ -112,6 +114,37 @@ pub struct Node {
     id: u128,
 }
 
+impl Node {
+    /// A hash of its content, with sources told apart by `fingerprint` and inputs by `ids`.
+    fn hash(&self, fingerprint: impl Fn(&dyn Source) -> u64, ids: impl Iterator<Item = u128>) -> u128 {
+        let mut hasher = Xxh3::new();
+        std::mem::discriminant(&self.kind).hash(&mut hasher);
+        match &self.kind {
+            NodeKind::Source(source) => {
+                fingerprint(source.as_ref()).hash(&mut hasher);
+                source.name().hash(&mut hasher);
+            }
+            NodeKind::Scalar(scalar) => scalar.hash(&mut hasher),
+            NodeKind::Index { axis } | NodeKind::Concat { axis } => axis.hash(&mut hasher),
+            NodeKind::Op(op) => op.hash(&mut hasher),
+            NodeKind::View(map) => map.hash(&mut hasher),
+            NodeKind::Reduce {
+                reduction,
+                axes,
+                group,
+            } => (reduction, axes, group).hash(&mut hasher),
+            NodeKind::Custom(custom) => custom.identity().hash(&mut hasher),
+            NodeKind::Rechunk => self.chunks.hash(&mut hasher),
+            NodeKind::Block(op) => format!("{op:?}").hash(&mut hasher),
+            NodeKind::Cast | NodeKind::Reshape => {}
+        }
+        ids.for_each(|id| hasher.write_u128(id));
+        self.shape.hash(&mut hasher);
+        self.dtype.hash(&mut hasher);
+        hasher.digest128()
+    }
+}
+
 impl Drop for Node {
     /// Frees a chain of nodes without recursion, however long it is.
     fn drop(&mut self) {
@@ -137,43 +170,18 @@ impl Expr {
         dtype: DType,
         chunks: Chunks,
     ) -> Expr {
-        let mut hasher = Xxh3::new();
-        std::mem::discriminant(&kind).hash(&mut hasher);
-        match &kind {
-            NodeKind::Source(source) => {
-                source.fingerprint().hash(&mut hasher);
-                source.name().hash(&mut hasher);
-            }
-            NodeKind::Scalar(scalar) => scalar.hash(&mut hasher),
-            NodeKind::Index { axis } | NodeKind::Concat { axis } => axis.hash(&mut hasher),
-            NodeKind::Op(op) => op.hash(&mut hasher),
-            NodeKind::View(map) => map.hash(&mut hasher),
-            NodeKind::Reduce {
-                reduction,
-                axes,
-                group,
-            } => (reduction, axes, group).hash(&mut hasher),
-            NodeKind::Custom(custom) => custom.identity().hash(&mut hasher),
-            NodeKind::Rechunk => chunks.hash(&mut hasher),
-            NodeKind::Block(op) => format!("{op:?}").hash(&mut hasher),
-            NodeKind::Cast | NodeKind::Reshape => {}
-        }
-        for input in &inputs {
-            hasher.write_u128(input.id());
-        }
-        shape.hash(&mut hasher);
-        dtype.hash(&mut hasher);
         let depth = inputs.iter().map(|i| i.depth + 1).max().unwrap_or(0);
-        let id = hasher.digest128();
-        Expr(Arc::new(Node {
+        let mut node = Node {
             kind,
             inputs,
             shape,
             dtype,
             chunks,
             depth,
-            id,
-        }))
+            id: 0,
+        };
+        node.id = node.hash(|source| source.fingerprint(), node.inputs.iter().map(Expr::id));
+        Expr(Arc::new(node))
     }
 
     /// The same node over other inputs of the same shapes and dtypes.

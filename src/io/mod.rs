@@ -44,6 +44,7 @@ pub use output_format::OutputFormat;
 pub use raw::{RawFile, RawWriter};
 pub use spec::{Codec, Compression, FileSpec, VariableSpec};
 pub use text::TextArray;
+pub(crate) use unfinished::UnfinishedFolder;
 pub use writer::Writer;
 pub use zarr::{ZarrStore, ZarrWriter};
 

@@ -144,6 +144,7 @@ impl Builder {
             let at: Vec<usize> = (0..roots.len()).filter(|&r| roots[r] == *made).collect();
             let kept = at.iter().any(|&r| matches!(wanted[r].to, Destination::Keep));
             self.arrays.push(PlanArray {
+                value: made.clone(),
                 shape: made.shape.clone(),
                 dtype: made.dtype,
                 grid: made.chunks.clone(),

@@ -223,6 +223,7 @@ mod tests {
         let inputs = [half(0), half(400_000)];
         let reads = Read::of(&inputs);
         let arrays = [crate::plan::PlanArray {
+            value: crate::expr::Expr::index(&[1_000_000], 0).unwrap(),
             shape: vec![1_000_000],
             dtype: DType::F32,
             grid: crate::geometry::Chunks::regular(&[1_000_000], &[1000]),

@@ -2,9 +2,10 @@
 
 use super::program::{AxisRole, Program};
 use super::shared::Read;
-use crate::expr::{BlockOp, Custom};
+use crate::expr::{BlockOp, Custom, Expr};
 use crate::geometry::{Chunks, IndexMap};
 use crate::store::Source;
+use std::fmt;
 use std::sync::Arc;
 use tilewise_kernels::{DType, Reduction};
 
@@ -98,8 +99,10 @@ pub struct Stage {
 }
 
 /// An array that a stage makes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PlanArray {
+    /// What it is.
+    pub value: Expr,
     /// Its shape.
     pub shape: Vec<usize>,
     /// Its dtype.
@@ -114,6 +117,21 @@ pub struct PlanArray {
     pub roots: Vec<usize>,
     /// Whether its tiles are put in the store: a later stage reads it, or it is kept.
     pub stored: bool,
+}
+
+impl fmt::Debug for PlanArray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The text of an expression may be far longer than a plan.
+        f.debug_struct("PlanArray")
+            .field("shape", &self.shape)
+            .field("dtype", &self.dtype)
+            .field("grid", &self.grid)
+            .field("made_by", &self.made_by)
+            .field("last_use", &self.last_use)
+            .field("roots", &self.roots)
+            .field("stored", &self.stored)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Feed {

@@ -9,7 +9,6 @@ use crate::geometry::{Access, AxisStep, Region, row_major_strides};
 use crate::plan::{Stage, Variant, rows_in_place};
 use crate::store::{Buffer, Patch};
 use crate::{DType, Error, Result};
-use std::sync::atomic::Ordering;
 
 /// Number of items: blocks, or columns of blocks that hand a carry along.
 pub(super) fn item_count(stage: &Stage, op: &dyn BlockOp) -> usize {
@@ -21,14 +20,8 @@ pub(super) fn item_count(stage: &Stage, op: &dyn BlockOp) -> usize {
         .product()
 }
 
-/// Runs a block, or all blocks of a column in order.
-pub(super) fn run_item(
-    run: &Run<'_>,
-    stage: &Stage,
-    placement: &Placement,
-    op: &dyn BlockOp,
-    item: usize,
-) -> Result<()> {
+/// The blocks of an item, in order.
+pub(super) fn column(stage: &Stage, op: &dyn BlockOp, item: usize) -> impl Iterator<Item = Vec<usize>> {
     let counts = stage.grid.grid();
     let carry_axis = op.carry_axis();
     let mut at = vec![0; counts.len()];
@@ -38,28 +31,32 @@ pub(super) fn run_item(
         rest /= counts[axis];
     }
     let steps = carry_axis.map_or(1, |axis| counts[axis]);
-    let words = op.carry_words(&stage.grid.region(&at).shape);
-    let blocks = (0..steps).map(|step| {
+    (0..steps).map(move |step| {
         carry_axis.into_iter().for_each(|axis| at[axis] = step);
-        op.scratch_bytes(&stage.grid.region(&at).shape)
-    });
-    let beside = (blocks.max().unwrap_or(0) + 8 * words) as u64;
+        at.clone()
+    })
+}
+
+/// Runs a block, or all blocks of a column in order.
+pub(super) fn run_item(
+    run: &Run<'_>,
+    stage: &Stage,
+    placement: &Placement,
+    op: &dyn BlockOp,
+    item: usize,
+) -> Result<()> {
+    let column = || column(stage, op, item).map(|at| stage.grid.region(&at));
+    let words = column().next().map_or(0, |block| op.carry_words(&block.shape));
+    let scratch = column().map(|block| op.scratch_bytes(&block.shape)).max();
+    let beside = (scratch.unwrap_or(0) + 8 * words) as u64;
     let _beside = match beside {
         0 => None,
         bytes => Some(run.store.reserve("block operation", bytes)?),
     };
     let mut carry = vec![0u64; words];
-    for step in 0..steps {
-        if run.cancelled.load(Ordering::Relaxed) {
-            return Err(Error::Cancelled);
-        }
-        if let Some(axis) = carry_axis {
-            at[axis] = step;
-        }
-        let block = stage.grid.region(&at);
-        if !block.is_empty() {
-            run_block(run, stage, placement, op, &block, &mut carry)?;
-        }
+    for block in column().filter(|block| !block.is_empty()) {
+        run.go_on()?;
+        run_block(run, stage, placement, op, &block, &mut carry)?;
     }
     Ok(())
 }

@@ -49,6 +49,13 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Which device runs stages.
     pub device: DeviceChoice,
+    /// A folder in which the finished parts of a run are kept until it succeeds, so that the same run goes
+    /// on from there after it was killed; see [`Session::job`](super::Session::job). It is made if it is
+    /// missing, and then removed in the end. One run at a time uses a folder.
+    pub resume: Option<PathBuf>,
+    /// The most bytes in that folder; by default what the disk has. When they are used up, or the disk
+    /// is full, a run goes on without keeping more ([`Event::CheckpointStopped`](super::Event)).
+    pub resume_limit: Option<u64>,
     /// Whether a GPU that shares the host's memory is used as if it had its own, for tests.
     #[doc(hidden)]
     pub gpu_apart: bool,

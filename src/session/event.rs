@@ -1,6 +1,7 @@
 //! What happens during a run, as plain records: all that progress bars, traces and reports read.
 
 use crate::store::{StoreObserver, TileKey};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// One thing that happened.
@@ -45,6 +46,21 @@ pub enum Event {
         /// The stage.
         stage: usize,
         /// What the device said.
+        reason: String,
+    },
+    /// What an earlier run had finished of a stage was taken from the folder of
+    /// [`Config::resume`](super::Config).
+    Resumed {
+        /// The stage.
+        stage: usize,
+        /// Its tasks that are done so.
+        tasks: u64,
+    },
+    /// Nothing more is kept in that folder, which the system refused; the run goes on.
+    CheckpointStopped {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
         reason: String,
     },
     /// The run ended.

@@ -4,6 +4,7 @@
 //! after block into one state by one worker; the states of the runs are merged in their order,
 //! whoever finishes first. So the result does not depend on the number of threads.
 
+use super::checkpoint::{Begun, PartWriter};
 use super::run::{Placement, Run};
 use super::{fetch, output};
 use crate::Result;
@@ -112,16 +113,33 @@ pub(super) fn run_item(
         let region = |&number: &usize| split.region(&kept, &split.folded.block(number));
         regions.map(region).filter(|block| !block.is_empty())
     };
-    if !gather(run, stage, placement, blocks, &mut states.states)? {
-        for block in blocks() {
+    let begun = run
+        .kept_of(stage.id)
+        .and_then(|checkpoint| checkpoint.take_run(stage.id, item, &mut states.states));
+    let fed = match begun {
+        None if gather(run, stage, placement, blocks, &mut states.states)? => None,
+        None => Some(0),
+        Some(Begun::Blocks(fed)) => Some(fed),
+        Some(Begun::Whole) => None,
+    };
+    let mut part = run.part_writer(stage, item);
+    if let Some(fed) = fed {
+        for (number, block) in blocks().enumerate().skip(fed) {
             run.go_on()?;
             feed(run, stage, placement, &block, &mut states.states)?;
+            if let Some(part) = &mut part {
+                run.note_kept(part.fed(number + 1, &states.states));
+            }
         }
     }
-    let Some(done) = folds.arrive(kept_number, segment, split.segments, states) else {
-        return Ok(());
-    };
-    finish(run, stage, &split, &kept, &done.states)
+    if split.segments > 1 && begun != Some(Begun::Whole) {
+        run.keep_run(stage, item, &states.states);
+    }
+    if let Some(done) = folds.arrive(kept_number, segment, split.segments, states) {
+        finish(run, stage, &split, &kept, &done.states)?;
+    }
+    part.into_iter().for_each(PartWriter::done);
+    Ok(())
 }
 
 /// Fresh states for a kept block.

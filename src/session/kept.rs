@@ -104,6 +104,10 @@ impl Source for KeptTiles {
         self.number
     }
 
+    fn durable_fingerprint(&self) -> Option<u64> {
+        None // its tiles end with the process
+    }
+
     fn stored_tiles(&self) -> Option<StoredTiles<'_>> {
         Some(StoredTiles {
             store: &self.store,

@@ -12,6 +12,7 @@ mod array_overlap;
 mod array_scan;
 mod array_shape;
 mod blocks;
+mod checkpoint;
 mod closure;
 mod config;
 mod event;
@@ -41,6 +42,7 @@ use crate::expr::Expr;
 use crate::plan::{Destination, Limits, Plan, Root};
 use crate::store::{Canvas, Reservation, Sink, TileKey, TileStore, advise_huge, peak_rss};
 use crate::{Error, Result};
+use checkpoint::{Checkpoint, Folder, Job};
 use event::Ear;
 use kept::KeptTiles;
 use next_use::NextUse;
@@ -49,7 +51,7 @@ use residents::Residents;
 use run::{Counters, Run};
 use shared_sources::SharedSources;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tilewise_kernels::Element;
 
@@ -84,11 +86,29 @@ struct Inner {
     /// What a GPU stages.
     _gpu_memory: Reservation,
     next_array: AtomicU64,
-    cancelled: AtomicBool,
+    cancelled: Canceller,
     ear: Arc<Ear>,
     last: Mutex<Option<Report>>,
     /// One run at a time: a plan's proof counts on the whole budget.
     running: Mutex<()>,
+    /// Where finished parts of runs are kept.
+    resume: Option<Folder>,
+}
+
+/// Locks a mutex whose data stays valid wherever a holder may panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Cancels computations of a session, which may be gone.
+#[derive(Clone, Debug, Default)]
+pub struct Canceller(Arc<AtomicBool>);
+
+impl Canceller {
+    /// As [`Session::cancel`].
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Session {
@@ -141,8 +161,11 @@ impl Session {
             .thread_name(|n| format!("tilewise-{n}"))
             .build()
             .map_err(|e| Error::Device(format!("cannot start {workers} worker threads: {e}")))?;
+        let resume = config.resume.as_ref();
+        let resume = resume.map(|path| Folder::new(path, config.resume_limit.unwrap_or(u64::MAX)));
         Ok(Session {
             inner: Arc::new(Inner {
+                resume,
                 config,
                 host_budget,
                 limits,
@@ -152,7 +175,7 @@ impl Session {
                 devices,
                 _gpu_memory: gpu_memory,
                 next_array: AtomicU64::new(0),
-                cancelled: AtomicBool::new(false),
+                cancelled: Canceller::default(),
                 ear,
                 last: Mutex::new(None),
                 running: Mutex::new(()),
@@ -192,7 +215,12 @@ impl Session {
 
     /// Ends the running computation before its next task with [`Error::Cancelled`]; later ones run.
     pub fn cancel(&self) {
-        self.inner.cancelled.store(true, Ordering::Relaxed);
+        self.inner.cancelled.cancel();
+    }
+
+    /// What can cancel it without keeping it alive, as for a handler of signals.
+    pub fn canceller(&self) -> Canceller {
+        self.inner.cancelled.clone()
     }
 
     /// What the last run did.
@@ -346,11 +374,45 @@ impl Session {
         Ok(kept)
     }
 
+    /// Does work of several computations as one job: with [`Config::resume`], what each of them has finished
+    /// is kept until all of the work is done, or when it fails for the next time. A computation outside
+    /// of a job is a job of its own.
+    ///
+    /// What is kept is found by a computation of the same expression over unchanged sources, cut in the
+    /// same way on the same kind of device, and gives the same bits. Expressions with closures or
+    /// kept arrays are computed anew, as is what stays in a GPU's memory.
+    ///
+    /// ```
+    /// use tilewise::session::{Config, Session};
+    /// use tilewise::Array;
+    ///
+    /// # let parent = tempfile::tempdir().map_err(tilewise::Error::io("make", "folder"))?;
+    /// let folder = parent.path().join("resume");
+    /// let session = Session::new(Config { resume: Some(folder.clone()), ..Config::default() })?;
+    /// let x = Array::arange(1000)?;
+    /// let spread = session.job(|| {
+    ///     let mean = session.compute::<f64>(&x.mean(&[0])?)?; // not computed again after a kill further on
+    ///     session.compute::<f64>(&(&x - mean[[]])?.std(&[0], 0)?)
+    /// })?;
+    /// assert_eq!(spread[[]].round(), 289.0);
+    /// assert!(!folder.exists());
+    /// # Ok::<(), tilewise::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the work; a folder that another process uses or that cannot be written.
+    pub fn job<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        let job = self.inner.resume.as_ref().map(Folder::enter).transpose()?;
+        let done = work()?;
+        job.into_iter().for_each(Job::succeed);
+        Ok(done)
+    }
+
     /// Plans and runs; returns the plan and the store's numbers of its arrays.
     fn run(&self, roots: &[Root], results: Vec<Option<&mut [u8]>>) -> Result<(Plan, Vec<u64>)> {
         let inner = &*self.inner;
         let _one = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.cancelled.store(false, Ordering::Relaxed);
+        inner.cancelled.0.store(false, Ordering::Relaxed);
         let started = Instant::now();
         let plan = Plan::new(roots, inner.limits)?;
         let plan_seconds = started.elapsed().as_secs_f64();
@@ -375,6 +437,9 @@ impl Session {
         let position = Arc::new(move |key: TileKey| order.position(key));
         inner.store.set_next_use(position.clone());
         inner.residents.set_next_use(position);
+        let job = inner.resume.as_ref().map(Folder::enter).transpose()?;
+        let device = inner.config.device;
+        let folder = inner.resume.as_ref();
         let before = inner.store.counts();
         let left_before = inner.residents.left_bytes();
         let submitted_before = inner.devices.gpu_submissions();
@@ -387,11 +452,12 @@ impl Session {
             keys: keys.clone(),
             results: canvases,
             counters: Counters::default(),
-            cancelled: &inner.cancelled,
+            cancelled: &inner.cancelled.0,
             ear: &inner.ear,
             next_use,
             shared: SharedSources::new(&plan, || inner.next_array.fetch_add(1, Ordering::Relaxed)),
             again: AtomicBool::new(false),
+            checkpoint: folder.map(|folder| Checkpoint::open(folder, &plan, device)),
         };
         run.tell(&Event::PlanReady {
             stages: plan.stages.len(),
@@ -402,7 +468,9 @@ impl Session {
         let after = inner.store.counts();
         let seconds = started.elapsed().as_secs_f64();
         run.tell(&Event::Finished { seconds });
+        let resumed = run.checkpoint.as_ref().map_or((0, 0), Checkpoint::taken);
         drop(run);
+        job.into_iter().for_each(Job::succeed);
         let report = Report {
             stages,
             seconds,
@@ -416,6 +484,8 @@ impl Session {
             gpu_submissions: inner.devices.gpu_submissions() - submitted_before,
             spilled_bytes: after.spilled - before.spilled,
             loaded_bytes: after.loaded - before.loaded,
+            resumed_items: resumed.0,
+            resumed_bytes: resumed.1,
         };
         *inner.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
         Ok((plan, keys))

@@ -3,6 +3,7 @@
 //! What goes to the caller alone is computed where it will lie ([`place`]); everything else is
 //! computed into a buffer of the budget and handed on by [`deliver`].
 
+use super::checkpoint::block_number;
 use super::run::Run;
 use crate::Result;
 use crate::device::{Keeper, Resident};
@@ -17,6 +18,9 @@ pub(super) fn place<'a>(run: &'a Run<'_>, array: ArrayId, block: &Region) -> Res
     let &[root] = &made.roots[..] else {
         return Ok(None);
     };
+    if run.kept_of(made.made_by).is_some() {
+        return Ok(None);
+    }
     match (&run.plan.destinations[root], &run.results[root]) {
         (Destination::Result, Some(result)) if !made.stored => {
             let patch = result.claim(block)?;
@@ -94,8 +98,24 @@ pub(super) fn keep(
     Ok(())
 }
 
-/// Hands on `block` of an array.
+/// Hands on `block` of an array that was computed, unless an earlier run's was, and keeps it where that
+/// is asked for.
 pub(super) fn deliver(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffer) -> Result<()> {
+    let stage = &run.plan.stages[run.plan.arrays[array].made_by];
+    if let Some(checkpoint) = run.kept_of(stage.id)
+        && let Some(at) = stage.arrays.iter().position(|&id| id == array)
+        && let Some(number) = block_number(run.plan, stage, at, block)
+    {
+        if checkpoint.has_taken(stage.id, at, number) {
+            return Ok(());
+        }
+        run.note_kept(checkpoint.keep_block(stage.id, at, number, &data));
+    }
+    hand_on(run, array, block, data)
+}
+
+/// Hands on `block` of an array.
+pub(super) fn hand_on(run: &Run<'_>, array: ArrayId, block: &Region, data: Buffer) -> Result<()> {
     let made = &run.plan.arrays[array];
     let size = made.dtype.size();
     run.counters

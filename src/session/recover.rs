@@ -21,6 +21,7 @@ impl Run<'_> {
         let placement = place(stage);
         let keeps = placement.device.keeper().is_some();
         let mut progress = Progress::new(stage, keeps);
+        self.take_up(stage, &placement, progress.items(), place)?;
         let error = match self.stage(stage, &placement, &progress) {
             Err(error) if self.residents.is_lost() && !matches!(error, Error::Cancelled) => error,
             other => return other,

@@ -61,6 +61,10 @@ pub struct Report {
     pub spilled_bytes: u64,
     /// Bytes read back from them.
     pub loaded_bytes: u64,
+    /// Tasks that an earlier run had done.
+    pub resumed_items: u64,
+    /// Bytes of blocks and states that it had kept and that were read.
+    pub resumed_bytes: u64,
 }
 
 impl Report {
@@ -110,6 +114,7 @@ impl Report {
                 "loaded": self.loaded_bytes,
             },
             "gpu_submissions": self.gpu_submissions,
+            "resumed": { "items": self.resumed_items, "bytes": self.resumed_bytes },
             "stages": stages,
         })
     }
@@ -152,6 +157,13 @@ impl Report {
         if self.spilled_bytes > 0 {
             let (out_bytes, back) = (human_bytes(self.spilled_bytes), human_bytes(self.loaded_bytes));
             out += &format!("spilled: {out_bytes} written, {back} read back\n");
+        }
+        if self.resumed_items + self.resumed_bytes > 0 {
+            let bytes = human_bytes(self.resumed_bytes);
+            out += &format!(
+                "resumed: {} tasks of an earlier run, {bytes}\n",
+                self.resumed_items
+            );
         }
         out + &format!(
             "time: {:.3} s, of which planning {:.4} s\n",

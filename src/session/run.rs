@@ -4,6 +4,7 @@
 //! result on before it takes another, so what is alive is what the memory proof counted. A task
 //! that a GPU fails is run again on the CPU.
 
+use super::checkpoint::Checkpoint;
 use super::event::{Ear, Event};
 use super::next_use::NextUse;
 use super::report::StageReport;
@@ -57,6 +58,11 @@ impl Progress {
         }
     }
 
+    /// How many items the stage has.
+    pub fn items(&self) -> usize {
+        self.items
+    }
+
     fn is_done(&self, item: usize) -> bool {
         let word = self.done.get(item / 64).map_or(0, |w| w.load(Ordering::Relaxed));
         word >> (item % 64) & 1 == 1
@@ -94,13 +100,20 @@ pub(super) struct Run<'a> {
     pub shared: SharedSources,
     /// Whether a stage that ended before is run again for its tiles: callers and sinks have theirs.
     pub again: AtomicBool,
+    /// Where finished blocks are kept, if a killed run is to go on.
+    pub checkpoint: Option<Checkpoint<'a>>,
 }
 
 impl Run<'_> {
     /// Runs every stage; on an error no tile of the plan is left in the store.
     pub fn run(&self, place: &dyn Fn(&Stage) -> Placement) -> Result<Vec<StageReport>> {
         let mut reports = Vec::new();
+        let needed = self.needed();
         for stage in &self.plan.stages {
+            if !needed[stage.id] {
+                reports.push(self.passed_over(stage));
+                continue;
+            }
             match self.stage_or_again(stage, place) {
                 Ok(report) => reports.push(report),
                 Err(error) => {
@@ -116,6 +129,14 @@ impl Run<'_> {
                 }
             }
             self.forget_after(stage);
+            self.forget_kept(stage);
+        }
+        if self.checkpoint.is_some() {
+            // Where stages were passed over, the last reader of an array may be among them.
+            let arrays = 0..self.plan.arrays.len();
+            arrays
+                .filter(|&id| !self.is_kept(id))
+                .for_each(|id| self.forget(id));
         }
         Ok(reports)
     }
@@ -177,11 +198,13 @@ impl Run<'_> {
                 self.next_use.advance(item);
                 return Ok(());
             }
-            match &stage.kind {
-                StageKind::Reduce { .. } => fold::run_item(self, stage, placement, folds, item)?,
-                StageKind::Block(op) => blocks::run_item(self, stage, placement, op.as_ref(), item)?,
-                StageKind::Custom(custom) => closure::run_item(self, stage, placement, custom, item)?,
-                StageKind::Store => self.store_task(stage, placement, item)?,
+            if !self.is_taken(stage, item) {
+                match &stage.kind {
+                    StageKind::Reduce { .. } => fold::run_item(self, stage, placement, folds, item)?,
+                    StageKind::Block(op) => blocks::run_item(self, stage, placement, op.as_ref(), item)?,
+                    StageKind::Custom(custom) => closure::run_item(self, stage, placement, custom, item)?,
+                    StageKind::Store => self.store_task(stage, placement, item)?,
+                }
             }
             progress.done(item);
             self.next_use.advance(item);
@@ -219,7 +242,7 @@ impl Run<'_> {
 
     /// Runs `work(0..items)` on `workers` threads, started in rising order; the first error stops
     /// the others before their next item.
-    fn parallel(
+    pub fn parallel(
         &self,
         workers: usize,
         items: usize,

@@ -126,6 +126,10 @@ impl Source for MemorySource {
         self.fingerprint
     }
 
+    fn durable_fingerprint(&self) -> Option<u64> {
+        Some(xxh3_64((*self.data).as_ref()))
+    }
+
     fn in_memory(&self) -> Option<&[u8]> {
         Some((*self.data).as_ref())
     }
@@ -193,5 +197,8 @@ mod tests {
         assert_eq!(a.in_memory().unwrap().as_ptr(), address);
         assert_eq!(a.fingerprint(), a.clone().fingerprint());
         assert_ne!(a.fingerprint(), b.fingerprint());
+        assert_eq!(a.durable_fingerprint(), b.durable_fingerprint());
+        let c = MemorySource::from_vec::<u32>(&[2], vec![1, 3]).unwrap();
+        assert_ne!(a.durable_fingerprint(), c.durable_fingerprint());
     }
 }

@@ -30,6 +30,12 @@ pub trait Source: Send + Sync + Debug {
     fn stored_bytes(&self) -> u64;
     /// A cheap identity of the content: equal fingerprints mean equal data.
     fn fingerprint(&self) -> u64;
+    /// An identity of the content that other processes find equal too, so that what was computed from it
+    /// can be taken up again later; it may cost more than [`Source::fingerprint`]. `None` where nothing
+    /// tells that the content is still the same.
+    fn durable_fingerprint(&self) -> Option<u64> {
+        Some(self.fingerprint())
+    }
     /// The whole content where it already lies in memory, dense and row-major.
     fn in_memory(&self) -> Option<&[u8]> {
         None

@@ -23,18 +23,21 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
         target.differs_from(datasets.paths())?;
     }
     let results = evaluate(&args.expression, &datasets)?;
-    let session = run::session(&args.run)?;
+    let keep = run::Keep {
+        folder: args.resume.clone(),
+        limit: args.resume_limit.clone(),
+    };
+    let session = run::resumable_session(&args.run, &keep)?;
     let trace = args.trace.as_ref().map(|_| Arc::new(Trace::new()));
     run::watch(
         &session,
         args.progress == Progress::Auto && !args.quiet,
         trace.clone(),
     );
-    let mut shown = None;
-    match &target {
-        Some(target) => target.write(&session, &datasets, &results, args)?,
-        None => shown = Some(summary::compute(&session, &results)?),
-    }
+    let shown = session.job(|| match &target {
+        Some(target) => target.write(&session, &datasets, &results, args).map(|()| None),
+        None => summary::compute(&session, &results).map(Some),
+    })?;
     if let (Some(trace), Some(path)) = (trace, &args.trace) {
         trace.write(path)?;
     }

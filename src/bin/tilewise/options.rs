@@ -128,6 +128,13 @@ pub struct EvalArgs {
     pub inputs: Inputs,
     #[command(flatten)]
     pub run: RunArgs,
+    /// Keep what is finished in this folder until all is done; run again after a kill, the same command
+    /// goes on from there
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+    /// Most bytes in the folder of --resume, as in 50GiB; beyond that no more is kept
+    #[arg(long, value_name = "SIZE", requires = "resume")]
+    pub resume_limit: Option<String>,
     /// Print what each stage did: table on stderr, json on stdout
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "table")]
     pub report: Option<ReportForm>,

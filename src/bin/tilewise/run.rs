@@ -4,20 +4,38 @@ use crate::options::RunArgs;
 use crate::trace::Trace;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use tilewise::session::{Config, DeviceChoice, Event};
+use tilewise::session::{Canceller, Config, DeviceChoice, Event};
 use tilewise::store::parse_bytes;
 use tilewise::{Error, Result, Session};
 
 /// More worker threads than any machine has cores; starting far more takes minutes.
 const MOST_THREADS: usize = 4096;
 
+/// Where finished parts of a run are kept.
+#[derive(Debug, Default)]
+pub struct Keep {
+    /// The folder.
+    pub folder: Option<PathBuf>,
+    /// The most bytes in it, as the user wrote them.
+    pub limit: Option<String>,
+}
+
 /// Opens a session.
 ///
 /// # Errors
 /// Flags of another form, a device that is not there, a spill folder that cannot be used.
 pub fn session(args: &RunArgs) -> Result<Session> {
+    resumable_session(args, &Keep::default())
+}
+
+/// The same for a run that can be resumed.
+///
+/// # Errors
+/// As [`session`].
+pub fn resumable_session(args: &RunArgs, keep: &Keep) -> Result<Session> {
     let bytes = |text: &Option<String>| text.as_deref().map(parse_bytes).transpose();
     let device = DeviceChoice::parse(&args.device).ok_or_else(|| {
         Error::invalid(format!(
@@ -27,12 +45,12 @@ pub fn session(args: &RunArgs) -> Result<Session> {
     })?;
     check_threads(args.threads)?;
     // Opening a GPU takes a while; an interrupt before there is a session just ends the process.
-    let opened: Arc<OnceLock<Session>> = Arc::default();
+    let opened: Arc<OnceLock<Canceller>> = Arc::default();
     let interrupted = opened.clone();
     let again = AtomicBool::new(false);
     // A first interrupt ends the run cleanly; a second one ends the process.
     let _ = ctrlc::set_handler(move || match interrupted.get() {
-        Some(session) if !again.swap(true, Ordering::Relaxed) => session.cancel(),
+        Some(canceller) if !again.swap(true, Ordering::Relaxed) => canceller.cancel(),
         _ => std::process::exit(130),
     });
     let session = Session::new(Config {
@@ -42,6 +60,8 @@ pub fn session(args: &RunArgs) -> Result<Session> {
         spill_limit: bytes(&args.spill_limit)?,
         threads: args.threads,
         device,
+        resume: keep.folder.clone(),
+        resume_limit: bytes(&keep.limit)?,
         ..Config::default()
     })
     .map_err(|error| match error {
@@ -49,7 +69,8 @@ pub fn session(args: &RunArgs) -> Result<Session> {
         Error::Device(text) if device != DeviceChoice::Auto => Error::invalid(text),
         other => other,
     })?;
-    let _ = opened.set(session.clone());
+    // The session itself ends before the process does, and takes its spill folder with it.
+    let _ = opened.set(session.canceller());
     Ok(session)
 }
 
@@ -64,7 +85,8 @@ pub fn check_threads(threads: Option<usize>) -> Result<()> {
     }
 }
 
-/// Listens to a session's events for a bar (where `bar`, on a terminal) and a trace.
+/// Listens to a session's events for a bar (where `bar`, on a terminal) and a trace, and warns of what
+/// a run does without.
 pub fn watch(session: &Session, bar: bool, trace: Option<Arc<Trace>>) {
     let bar = (bar && std::io::stderr().is_terminal()).then(|| {
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} tasks, {elapsed} of about {duration}");
@@ -72,10 +94,14 @@ pub fn watch(session: &Session, bar: bool, trace: Option<Arc<Trace>>) {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
     });
-    if bar.is_none() && trace.is_none() {
+    if bar.is_none() && trace.is_none() && session.config().resume.is_none() {
         return;
     }
     session.on_event(move |event| {
+        if let Event::CheckpointStopped { folder, reason } = event {
+            let folder = folder.display();
+            eprintln!("tilewise: warning: nothing more is kept in {folder}, the run goes on: {reason}");
+        }
         if let Some(bar) = &bar {
             match event {
                 Event::PlanReady { tasks, .. } => bar.set_length(*tasks),

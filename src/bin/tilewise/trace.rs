@@ -31,6 +31,8 @@ impl Trace {
             Event::TileSpilled { .. } => ("tile spilled", None),
             Event::TileLoaded { .. } => ("tile loaded", None),
             Event::DeviceFallback { stage, .. } => ("device fallback", Some(*stage)),
+            Event::Resumed { stage, .. } => ("resumed", Some(*stage)),
+            Event::CheckpointStopped { .. } => ("checkpoint stopped", None),
             Event::Finished { .. } => ("finished", None),
             _ => ("event", None),
         };

@@ -261,6 +261,10 @@ impl BlockOp for Mapped {
         &self.name
     }
 
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn needs(&self, _operand: usize, block: &Region) -> Region {
         reach::needs(&self.reaches, block, &self.shape)
     }

@@ -532,4 +532,13 @@ impl Source for Hdf5Source {
     fn fingerprint(&self) -> u64 {
         fingerprint(&self.file, &self.variable)
     }
+
+    fn durable_fingerprint(&self) -> Option<u64> {
+        // What lies in other files, or may, changes without this one.
+        let own = match &self.dataset.layout {
+            Layout::Chunked(_) | Layout::Contiguous(Some(_)) => self.dataset.at_home,
+            Layout::Contiguous(None) | Layout::Other => false,
+        };
+        own.then(|| self.fingerprint())
+    }
 }

@@ -283,6 +283,16 @@ impl Source for JoinedSource {
     fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
+
+    fn durable_fingerprint(&self) -> Option<u64> {
+        let mut hasher = Xxh3::new();
+        hasher.update(&self.fingerprint.to_le_bytes());
+        for part in &self.parts {
+            let source = self.open(part, &self.part_shape(part)).ok()?;
+            hasher.update(&source.durable_fingerprint()?.to_le_bytes());
+        }
+        Some(hasher.digest())
+    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,10 @@ pub(super) trait Files: Send + Sync + Debug {
 
     /// Equal for an unchanged store as far as that is cheap to tell; `folder` is the array's.
     fn identity(&self, folder: &str) -> u64;
+
+    /// Equal as long as no object below a folder has changed, by their names, lengths and times; `None`
+    /// where that cannot be told.
+    fn objects(&self, folder: &str) -> Option<u64>;
 }
 
 /// An object of a store.
@@ -212,6 +216,46 @@ impl Files for Folder {
             text += &format!("\0{}", nanos.map_or(0, |d| d.as_nanos()));
         }
         xxh3_64(text.as_bytes())
+    }
+
+    fn objects(&self, folder: &str) -> Option<u64> {
+        let mut all = Unordered::default();
+        let mut folders = vec![self.root.join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).ok()? {
+                let entry = entry.ok()?;
+                if entry.file_type().ok()?.is_dir() {
+                    folders.push(entry.path());
+                    continue;
+                }
+                // Where a link leads counts, not the link; those to folders are not followed.
+                let metadata = std::fs::metadata(entry.path()).ok().filter(|m| m.is_file())?;
+                let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+                let (path, len) = (entry.path(), metadata.len());
+                all.add(&format!("{}\0{len}\0{}", path.display(), modified.as_nanos()));
+            }
+        }
+        Some(all.digest())
+    }
+}
+
+/// A digest of texts that come in any order.
+#[derive(Default)]
+pub(super) struct Unordered {
+    sum: u64,
+    count: u64,
+}
+
+impl Unordered {
+    /// Takes in a text.
+    pub fn add(&mut self, text: &str) {
+        self.sum = self.sum.wrapping_add(xxh3_64(text.as_bytes()));
+        self.count += 1;
+    }
+
+    /// The digest of all.
+    pub fn digest(&self) -> u64 {
+        xxh3_64(&[self.sum.to_le_bytes(), self.count.to_le_bytes()].concat())
     }
 }
 

@@ -4,7 +4,7 @@
 //! waits for them, so several threads have as many requests under way. Credentials and end points come
 //! from the environment (`AWS_…`, `GOOGLE_…`); `AWS_SKIP_SIGNATURE=true` reads public buckets without any.
 
-use super::files::{Files, Object, fitting, grow, join};
+use super::files::{Files, Object, Unordered, fitting, grow, join};
 use crate::{Error, Result};
 use object_store::aws::AmazonS3Builder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -211,5 +211,25 @@ impl Files for Remote {
             }
         }
         xxh3_64(text.as_bytes())
+    }
+
+    fn objects(&self, folder: &str) -> Option<u64> {
+        if !self.lists {
+            return None;
+        }
+        let mut all = Unordered::default();
+        let mut folders = vec![self.key(folder).ok()?];
+        while let Some(folder) = folders.pop() {
+            let request = self.client.store.list_with_delimiter(Some(&folder));
+            let list = self.client.wait(folder.as_ref(), request).ok()??;
+            for object in &list.objects {
+                all.add(&format!(
+                    "{}\0{}\0{:?} {}",
+                    object.location, object.size, object.e_tag, object.last_modified
+                ));
+            }
+            folders.extend(list.common_prefixes);
+        }
+        Some(all.digest())
     }
 }

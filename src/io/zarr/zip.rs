@@ -348,4 +348,8 @@ impl Files for Archive {
     fn identity(&self, _folder: &str) -> u64 {
         self.file.identity()
     }
+
+    fn objects(&self, _folder: &str) -> Option<u64> {
+        Some(self.file.identity())
+    }
 }
