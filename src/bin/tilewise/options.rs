@@ -18,7 +18,7 @@ pub enum Command {
     /// Show dimensions, variables, dtypes, chunks, codecs and attributes of files
     Info(InfoArgs),
     /// Compute an expression; print a summary, or write the result with -o
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Write a file in another format, chunking or compression, its values as they are stored
     Convert(ConvertArgs),
     /// Show the plan of an expression, its memory proof and predicted time; nothing is run

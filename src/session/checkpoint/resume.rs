@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         self.note_kept(checkpoint.begin(stage.id, &placement.device.name()));
-        self.next_use.enter(stage.id, items as u64);
+        self.next_use.enter(stage.id);
         self.deliver_again(stage, checkpoint)?;
         let done = (0..items).filter(|&item| self.is_taken(stage, item)).count();
         checkpoint.items.fetch_add(done as u64, Ordering::Relaxed);
