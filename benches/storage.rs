@@ -236,8 +236,8 @@ impl Zarrs {
         store.join(format!("t/c/{}/{}/0", chunk / rows, chunk % rows))
     }
 
-    fn read(&self, store: &Path, steps: usize, workers: usize) {
-        each(steps * STEP[0] / CHUNK[1], workers, &|at, buffer| {
+    fn read(&self, store: &Path, fields: &[Vec<f32>], workers: usize, check: bool) {
+        each(fields.len() * STEP[0] / CHUNK[1], workers, &|at, buffer| {
             buffer.resize(STEP[0] * STEP[1] * 4, 0);
             let stored = std::fs::read(Zarrs::path(store, at)).unwrap().into();
             let options = Zarrs::options();
@@ -247,6 +247,8 @@ impl Zarrs {
             let bytes = bytes.unwrap().into_fixed().unwrap();
             let half = at % (STEP[0] / CHUNK[1]) * bytes.len();
             buffer[half..half + bytes.len()].copy_from_slice(&bytes);
+            let step = bytemuck::cast_slice::<f32, u8>(&fields[at / (STEP[0] / CHUNK[1])]);
+            assert!(!check || bytes[..] == step[half..half + bytes.len()]);
         });
     }
 
@@ -300,6 +302,10 @@ fn main() {
     read(&*b, &fields, workers, true);
     let chunks = encoded(&fields, 4);
     let zarrs = Zarrs::new();
+    let peer = dir.join("zarrs.zarr");
+    zarrs.read(&zarr, &fields, workers, true);
+    zarrs.write(&peer, &fields, workers);
+    zarrs.read(&peer, &fields, workers, true);
     let point = Region::new(vec![0, 300, 700], vec![options.steps, 1, 1]);
     let rows: Vec<Row> = vec![
         (
@@ -339,11 +345,11 @@ fn main() {
         ),
         (
             "read Zarr zstd(3) by zarrs, all workers",
-            Box::new(|| zarrs.read(&zarr, fields.len(), workers)),
+            Box::new(|| zarrs.read(&zarr, &fields, workers, false)),
         ),
         (
             "write Zarr zstd(3) by zarrs, all workers",
-            Box::new(|| zarrs.write(&dir.join("zarrs.zarr"), &fields, workers)),
+            Box::new(|| zarrs.write(&peer, &fields, workers)),
         ),
         (
             "read one point of each deflated chunk",

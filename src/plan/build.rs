@@ -2,7 +2,7 @@
 
 use super::across;
 use super::grid;
-use super::grow::Fitting;
+use super::grow::{Fitting, doubled};
 use super::lower::{Cuts, Lowering};
 use super::memory::{self, MemoryProof};
 use super::partition::{Partition, Spec, SpecKind, feed_of};
@@ -332,7 +332,12 @@ impl Builder {
                     room,
                     limits,
                 };
-                return Ok(self.grow(stage, &fitting, &hint, &starts, most));
+                let has = stage.grid.largest().iter().product::<usize>() * per_point;
+                let grids = doubled(has, total).map(|bytes| {
+                    let chosen = grid::choose(&hint, bytes / per_point, bytes / per_point);
+                    grid::refine(&chosen, &starts)
+                });
+                return Ok(self.grow(stage, &fitting, most, grids));
             }
             limit = limit.min(block.iter().product::<usize>() * per_point) / 2;
             bytes = bytes.min(limit);
@@ -442,7 +447,7 @@ fn inner_chunks(expr: &Expr) -> Chunks {
 
 /// Bytes that one point of the iteration space adds to a task, broadcast inputs left out, and those that
 /// are read in place: by the CPU, or for results whose size counts.
-pub(super) fn bytes_per_point(stage: &Stage, arrays: &[PlanArray], tasks: TaskSize) -> usize {
+fn bytes_per_point(stage: &Stage, arrays: &[PlanArray], tasks: TaskSize) -> usize {
     let sent = tasks.card.is_some() && matches!(stage.kind, StageKind::Reduce { .. });
     let inputs = stage.variants.iter().map(|v| {
         let reads = Read::apart(&v.reads, &v.inputs, arrays, &stage.shape);

@@ -3,10 +3,10 @@
 
 use super::block::{self, Steps};
 use super::build::{Builder, NOMINAL_WORKERS, SMALL_BYTES};
-use super::grow::{Fitting, LEAST_AT_ONCE};
+use super::grow::{Fitting, LEAST_AT_ONCE, doubled};
 use super::partition::Spec;
 use super::stage::{Stage, StageKind};
-use super::{Limits, TaskSize, memory, reading};
+use super::{Limits, TaskSize, memory};
 use crate::Result;
 use crate::expr::BlockOp;
 use crate::geometry::Chunks;
@@ -77,7 +77,12 @@ impl Builder {
                 room,
                 limits,
             };
-            return Ok(self.grow_blocks(stage, &fitting, op.as_ref(), target, most));
+            // Fewer and larger blocks than caches and many threads like, but for two tasks at least.
+            let parts = tasks.parts.min(LEAST_AT_ONCE);
+            let grids = doubled(target, room as usize).map(|target| {
+                Chunks::regular(&made.shape, &block::extents(op.as_ref(), made, target, parts))
+            });
+            return Ok(self.grow(stage, &fitting, most, grids));
         }
         self.stages.push(stage);
         Ok(most)
@@ -108,50 +113,5 @@ impl Builder {
         self.place_arrays(stage, spec);
         let terms = memory::task_terms(stage, &self.arrays, sinks, &stage.grid.largest(), tasks);
         (terms.iter().map(|t| t.bytes).sum(), suits)
-    }
-
-    /// Grows the blocks of a block operation that fits with blocks of `target` bytes, as [`Builder::grow`].
-    fn grow_blocks(
-        &mut self,
-        mut stage: Stage,
-        fitting: &Fitting<'_>,
-        op: &dyn BlockOp,
-        mut target: usize,
-        mut workers: usize,
-    ) -> usize {
-        let &Fitting {
-            spec,
-            sinks,
-            room,
-            limits,
-        } = fitting;
-        let made = &spec.makes[0];
-        let parts = limits.tasks.parts.min(LEAST_AT_ONCE);
-        while (target as u64) < room && stage.grid.count() > 1 {
-            let before = reading::of_stage(&stage, &self.arrays, &stage.grid.largest());
-            if before <= reading::CHEAP {
-                break;
-            }
-            target *= 2;
-            let mut larger = stage.clone();
-            larger.grid = Chunks::regular(&made.shape, &block::extents(op, made, target, parts));
-            if larger.grid == stage.grid {
-                continue;
-            }
-            self.place_arrays(&larger, spec);
-            let block = larger.grid.largest();
-            let terms = memory::task_terms(&larger, &self.arrays, sinks, &block, limits.tasks);
-            let task: u64 = terms.iter().map(|t| t.bytes).sum();
-            if task * LEAST_AT_ONCE as u64 > room {
-                break;
-            }
-            if reading::of_stage(&larger, &self.arrays, &block) < before {
-                workers = (room / task.max(1)).clamp(1, limits.workers.max(1) as u64) as usize;
-                stage = larger;
-            }
-        }
-        self.place_arrays(&stage, spec);
-        self.stages.push(stage);
-        workers
     }
 }

@@ -4,19 +4,24 @@
 //! The bytes of a block are doubled while that helps and two tasks still fit in memory: reading is the
 //! slowest part of such a stage, and beginning to read costs as much as some pages.
 
-use super::build::{Builder, bytes_per_point, finished_bytes, set_segments};
+use super::build::{Builder, finished_bytes, set_segments};
 use super::partition::Spec;
 use super::stage::{Stage, StageKind};
-use super::{Limits, grid, memory, reading};
+use super::{Limits, memory, reading};
 use crate::geometry::Chunks;
 use crate::store::Sink;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Blocks are not grown where fewer tasks than this would fit.
 pub(super) const LEAST_AT_ONCE: usize = 2;
 /// Tiles are not cut smaller than this where larger blocks avoid it.
 const WORTH_A_PLACE: usize = 1 << 20;
+
+/// Sizes twice as large each time, from twice `from` on, of which the last reaches `most`.
+pub(super) fn doubled(from: usize, most: usize) -> impl Iterator<Item = usize> {
+    let next = move |&size: &usize| (size < most).then(|| size.saturating_mul(2));
+    std::iter::successors(Some(from.max(1)), next).skip(1)
+}
 
 /// What is decided before.
 pub(super) struct Fitting<'a> {
@@ -28,15 +33,14 @@ pub(super) struct Fitting<'a> {
 }
 
 impl Builder {
-    /// Grows the blocks of a stage that fits on `workers`, along the chunks of `hint` and cut at `starts`;
-    /// returns how many tasks run at once then.
+    /// Gives a stage that fits on `workers` the best of some grids, of rising size; returns how many tasks
+    /// run at once then.
     pub(super) fn grow(
         &mut self,
         mut stage: Stage,
         fitting: &Fitting<'_>,
-        hint: &Chunks,
-        starts: &[BTreeSet<usize>],
         mut workers: usize,
+        grids: impl Iterator<Item = Chunks>,
     ) -> usize {
         let &Fitting {
             spec,
@@ -44,22 +48,19 @@ impl Builder {
             room,
             limits,
         } = fitting;
-        let per_point = bytes_per_point(&stage, &self.arrays, limits.tasks).max(1);
-        let mut bytes = stage.grid.largest().iter().product::<usize>() * per_point;
-        let total = stage.shape.iter().product::<usize>().saturating_mul(per_point);
-        while bytes < total {
+        for grid in grids {
             let before = reading::of_stage(&stage, &self.arrays, &stage.grid.largest());
             let small = self.has_small_tiles(&stage, room);
             if before <= reading::CHEAP && !small {
                 break;
             }
-            bytes = bytes.saturating_mul(2);
-            let mut larger = stage.clone();
-            let chosen = grid::choose(hint, bytes / per_point, bytes / per_point);
-            larger.grid = grid::refine(&chosen, starts);
-            if larger.grid == stage.grid {
+            if grid == stage.grid {
                 continue;
             }
+            let mut larger = Stage {
+                grid,
+                ..stage.clone()
+            };
             set_segments(&mut larger, room, limits.tasks.parts);
             self.place_arrays(&larger, spec);
             let block = larger.grid.largest();

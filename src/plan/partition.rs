@@ -154,7 +154,11 @@ impl Partition {
             let steps = op
                 .in_steps(&expr.shape, tasks.bytes, tasks.parts, false)
                 .is_some();
-            let threshold = reading::COSTLY * if steps { 8.0 } else { 1.0 };
+            let threshold = if steps {
+                reading::COSTLY_IN_STEPS
+            } else {
+                reading::COSTLY
+            };
             let reason = if costly(operand, &bound(most.max(tasks.bytes)), threshold) {
                 REGRIDDED
             } else if !outside && holds_concat(operand) {

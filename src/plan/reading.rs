@@ -15,6 +15,9 @@ const BEGINNING: f64 = 16384.0;
 /// From this factor on, data goes through tiles.
 pub(super) const COSTLY: f64 = 3.0;
 
+/// The same for operations that choose the pieces to read by themselves.
+pub(super) const COSTLY_IN_STEPS: f64 = 8.0 * COSTLY;
+
 /// Up to this factor, larger blocks gain nothing worth their memory.
 pub(super) const CHEAP: f64 = 1.3;
 

@@ -4,7 +4,7 @@
 //! the iteration space whose part of the array meets the tile form a box, and the first item of that box
 //! that has not ended is the next use. A tile that no item will read any more can be dropped.
 
-use crate::geometry::{AxisMap, Chunks, IndexMap, Region};
+use crate::geometry::{AxisChunks, AxisMap, Chunks, IndexMap, Region};
 use crate::plan::{Feed, Input, Plan, Stage, StageKind};
 use crate::store::{NEVER, TileKey, UNKNOWN};
 use std::collections::{BTreeSet, HashMap};
@@ -48,8 +48,38 @@ struct Reader {
     along: Vec<Option<Along>>,
 }
 
-/// An axis of the items' grid, and for each block along it the beginning and end of what it needs.
-type Along = (usize, Vec<(usize, usize)>);
+/// An axis of the items' grid, and what the blocks along it need.
+#[derive(Clone, Debug)]
+enum Along {
+    /// What they are: no list, as there may be very many.
+    Own(usize, AxisChunks),
+    /// From here to there, each of them.
+    Ranges(usize, Vec<(usize, usize)>),
+}
+
+/// Along axes of more blocks it is not worked out what each needs.
+const MOST_RANGES: usize = 1 << 16;
+
+impl Along {
+    fn axis(&self) -> usize {
+        match *self {
+            Along::Own(axis, _) | Along::Ranges(axis, _) => axis,
+        }
+    }
+
+    /// The first block that needs one of some indices, both ends included, and the one behind the last.
+    fn blocks(&self, first: usize, last: usize) -> (usize, usize) {
+        match self {
+            Along::Own(_, chunks) if first >= chunks.len() => (0, 0),
+            Along::Own(_, chunks) => (chunks.find(first), chunks.find(last.min(chunks.len() - 1)) + 1),
+            // Both ends of what blocks need rise with the blocks.
+            Along::Ranges(_, ranges) => (
+                ranges.partition_point(|&(_, stop)| stop <= first),
+                ranges.partition_point(|&(start, _)| start <= last),
+            ),
+        }
+    }
+}
 
 /// The items of a stage: blocks in row-major order of some axes, each in so many runs of others.
 #[derive(Debug)]
@@ -156,11 +186,17 @@ impl Reader {
     fn all(stage: &Stage) -> Vec<(usize, Reader)> {
         let mut out = Vec::new();
         for (operand, variant) in stage.variants.iter().enumerate() {
+            let reads_arrays = |input: &Input| matches!(input.feed.base(), Feed::Array(_));
+            if !variant.inputs.iter().any(reads_arrays) {
+                continue;
+            }
             let along = match &stage.kind {
                 StageKind::Block(op) => needs(stage, &|block| op.needs(operand, block)),
-                _ => (0..stage.shape.len())
-                    .map(|axis| Some((axis, spans(stage, axis))))
-                    .collect(),
+                _ => {
+                    let axes = stage.grid.axes().iter().enumerate();
+                    axes.map(|(axis, chunks)| Some(Along::Own(axis, chunks.clone())))
+                        .collect()
+                }
             };
             for read in &variant.reads {
                 let inputs: Vec<&Input> = read.inputs.iter().map(|&n| &variant.inputs[n]).collect();
@@ -190,17 +226,16 @@ impl Reader {
                 Seen::Nowhere => return None,
                 Seen::From(axis, first, last) => (axis, first, last),
             };
-            let Some((along, needs)) = &self.along[axis] else {
+            let Some(along) = &self.along[axis] else {
                 continue;
             };
-            // Both ends of what blocks need rise with the blocks.
-            let from = needs.partition_point(|&(_, stop)| stop <= first);
-            let to = needs.partition_point(|&(start, _)| start <= last);
+            let (from, to) = along.blocks(first, last);
             if from >= to {
                 return None;
             }
-            low[*along] = low[*along].max(from);
-            high[*along] = high[*along].min(to - 1);
+            let axis = along.axis();
+            low[axis] = low[axis].max(from);
+            high[axis] = high[axis].min(to - 1);
         }
         if low.iter().zip(&high).any(|(l, h)| l > h) {
             return None;
@@ -263,17 +298,6 @@ fn seen_from(maps: &[&AxisMap], start: usize, stop: usize) -> Seen {
     }
 }
 
-/// Beginning and end of each block along an axis of a stage.
-fn spans(stage: &Stage, axis: usize) -> Vec<(usize, usize)> {
-    let chunks = &stage.grid.axes()[axis];
-    (0..chunks.count())
-        .map(|index| {
-            let (start, n) = chunks.span(index);
-            (start, start + n)
-        })
-        .collect()
-}
-
 /// Per axis of an operand, the axis of blocks that it goes with and what each block along it needs; none
 /// for axes that blocks need whole or that go with several.
 fn needs(stage: &Stage, of: &dyn Fn(&Region) -> Region) -> Vec<Option<Along>> {
@@ -282,6 +306,9 @@ fn needs(stage: &Stage, of: &dyn Fn(&Region) -> Region) -> Vec<Option<Along>> {
     let first = of(&stage.grid.region(&origin));
     let mut out: Vec<Option<Along>> = vec![None; first.rank()];
     let mut taken = vec![0; first.rank()];
+    if counts.iter().any(|&count| count > MOST_RANGES) {
+        return out;
+    }
     for axis in (0..counts.len()).filter(|&axis| counts[axis] > 1) {
         let mut at = origin.clone();
         let regions: Vec<Region> = (0..counts[axis])
@@ -295,7 +322,7 @@ fn needs(stage: &Stage, of: &dyn Fn(&Region) -> Region) -> Vec<Option<Along>> {
             let rises = ranges.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1);
             if ranges.iter().any(|range| *range != ranges[0]) {
                 taken[own] += 1;
-                out[own] = rises.then_some((axis, ranges));
+                out[own] = rises.then_some(Along::Ranges(axis, ranges));
             }
         }
     }

@@ -45,7 +45,7 @@ pub struct Report {
     pub plan_seconds: f64,
     /// The host budget.
     pub host_budget: u64,
-    /// Peak of host memory that was proved.
+    /// Peak of host memory that was proved, with what persisted arrays and a GPU hold beside the plan.
     pub host_proved: u64,
     /// Most bytes reserved at once.
     pub host_peak: u64,
