@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Whole jobs on data several times larger than the memory given, beside Dask, in one run.
+"""Whole jobs on data several times larger than the memory given, beside Dask and Cubed, in one run.
 
     cargo build --release
     python3 benches/outofcore.py [--folder target/outofcore] [--gib 8] [--only TEXT] [--rounds N]
-                                 [--peers] [--json RECORD.json]
+                                 [--peers] [--most GIB] [--json RECORD.json]
 
     stats      mean and standard deviation over time of a field in one-step chunks
     rechunk    the same field from chunks of steps to chunks of columns
@@ -15,7 +15,13 @@ speed that it reached: sequential reads and writes past the page cache, measured
 The page cache is emptied before each turn where that is allowed (as root). Peak resident size is the
 kernel's account of the child process. Answers are compared with NumPy's on sample columns.
 
-Needs Linux and Python with `numpy` and `netCDF4`; with --peers also `xarray`, `dask` and `flox`.
+With --peers each job runs by Dask, on threads and on a local cluster of one process a core with the job's
+memory shared out among them, and by Cubed where it has the operations, which keeps a bound as we do. What
+goes to chunks of columns is written as Zarr by them, since they write NetCDF from one thread. A peer that holds more
+than `--most` is killed.
+
+Needs Linux and Python with `numpy` and `netCDF4`; with --peers also `xarray`, `dask[distributed]`, `flox`,
+`zarr`, `h5py` and `cubed`.
 """
 
 import argparse
@@ -23,9 +29,12 @@ import json
 import mmap
 import os
 import pathlib
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 MIB = 1 << 20
@@ -33,24 +42,47 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 DASK = """
 import sys, os, numpy, dask, xarray as xr
-job, source, out = sys.argv[1:4]
-dask.config.set(scheduler="threads", num_workers=os.cpu_count())
-with xr.open_dataset(source, chunks={"time": 24 if job != "anomaly" else 365}) as data:
-    x = data["tas"]
+if __name__ == "__main__":
+    job, source, out, memory, kind = sys.argv[1:6]
+    if kind == "cluster":
+        from dask.distributed import Client
+        cores = os.cpu_count()
+        client = Client(n_workers=cores, threads_per_worker=1, memory_limit=int(memory) // cores,
+                        dashboard_address=None, local_directory=os.path.dirname(out))
+    else:
+        dask.config.set(scheduler="threads", num_workers=os.cpu_count())
+    with xr.open_dataset(source, chunks={"time": 24 if job != "anomaly" else 365}) as data:
+        x = data["tas"]
+        x.encoding = {}
+        if job == "stats":
+            result = xr.Dataset({"m": x.mean("time"), "s": x.std("time")})
+        elif job == "rechunk":
+            result = x.chunk({"time": -1, "lat": 32, "lon": 32}).to_dataset(name="tas")
+        elif job == "anomaly":
+            result = (x.groupby("time.dayofyear") - x.groupby("time.dayofyear").mean()).to_dataset(name="a")
+        else:
+            x = x.chunk({"time": -1, "lat": 32, "lon": 32})
+            result = x.quantile(0.9, "time").to_dataset(name="q")
+        result = result.drop_vars(["dayofyear", "quantile"], errors="ignore")
+        if out.endswith(".zarr"):
+            result.to_zarr(out, mode="w", consolidated=False)
+        else:
+            result.to_netcdf(out)
+"""
+
+CUBED = """
+import sys, os, h5py, cubed, cubed.array_api as xp
+from cubed.runtime.executors.local import ThreadsExecutor
+job, source, out, memory = sys.argv[1:5]
+spec = cubed.Spec(work_dir=os.path.dirname(out), allowed_mem=int(memory) // os.cpu_count(), reserved_mem=150 << 20)
+with h5py.File(source) as data:
+    x = cubed.from_array(data["tas"], chunks=(24,) + data["tas"].shape[1:], asarray=False, spec=spec)
     if job == "stats":
-        result = xr.Dataset({"m": x.mean("time"), "s": x.std("time")})
-    elif job == "rechunk":
-        result = x.chunk({"time": -1, "lat": 32, "lon": 32}).to_dataset(name="tas")
-    elif job == "anomaly":
-        result = (x.groupby("time.dayofyear") - x.groupby("time.dayofyear").mean()).to_dataset(name="a")
+        results = {"m": xp.mean(x, axis=0), "s": xp.std(x, axis=0)}
     else:
-        x = x.chunk({"time": -1, "lat": 32, "lon": 32})
-        result = x.quantile(0.9, "time").to_dataset(name="q")
-    if job == "rechunk":
-        chunks = {"tas": {"chunksizes": (x.sizes["time"], 32, 32)}}
-        result.drop_vars("dayofyear", errors="ignore").to_netcdf(out, encoding=chunks)
-    else:
-        result.drop_vars(["dayofyear", "quantile"], errors="ignore").to_netcdf(out)
+        results = {"tas": cubed.rechunk(x, (x.shape[0], 32, 32))}
+    stores = [os.path.join(out, name) for name in results]
+    cubed.store(list(results.values()), stores, executor=ThreadsExecutor(max_workers=os.cpu_count()))
 """
 
 
@@ -79,21 +111,67 @@ def forget_pages():
         pass
 
 
-def run(command):
+def family(pid):
+    """A process and those below it."""
+    found = [pid]
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += family(int(child))
+    return found
+
+
+def resident(pid):
+    """Resident MiB of a process and those below it, without what they share."""
+    total = 0
+    for one in family(pid):
+        text = pathlib.Path(f"/proc/{one}/status").read_text()
+        total += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("RssAnon:"))
+    return total / 1024
+
+
+def watch(child, most, seen):
+    """Notes the most that a process and those below it held, and kills them when it is too much."""
+    while child.returncode is None:
+        try:
+            seen["mib"] = max(seen["mib"], resident(child.pid))
+            if seen["mib"] > most:
+                seen["killed"] = True
+                os.killpg(child.pid, signal.SIGKILL)
+                return
+        except (OSError, IndexError):
+            pass  # one of them has just ended
+        time.sleep(0.1)
+
+
+def run(command, most):
     """Wall and CPU seconds and peak MiB of a command."""
     began = time.perf_counter()
-    child = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    child = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             start_new_session=True)
+    seen = {"mib": 0, "killed": False}
+    watcher = threading.Thread(target=watch, args=(child, most, seen))
+    watcher.start()
     text = child.stdout.read().decode(errors="replace")
     _, status, use = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - began
-    turn = {"wall": wall, "cpu": use.ru_utime + use.ru_stime, "peak_mib": use.ru_maxrss / 1024}
-    if child.returncode:
+    watcher.join()
+    turn = {"wall": wall, "cpu": use.ru_utime + use.ru_stime, "peak_mib": max(use.ru_maxrss / 1024, seen["mib"])}
+    if seen["killed"]:
+        turn["failed"] = f"killed when it held {seen['mib']:.0f} MiB"
+    elif child.returncode:
         turn["failed"] = f"exit code {child.returncode}: {text.strip().splitlines()[-1:] or ''}"
     start = text.find("{")
     if start >= 0 and not child.returncode:
         turn["report"] = json.loads(text[start:text.rfind("}") + 1])["report"]
     return turn
+
+
+def remove(made):
+    if made.is_dir():
+        shutil.rmtree(made)
+    else:
+        made.unlink(missing_ok=True)
 
 
 def sample(tilewise, path, steps, grid, frequency, per_year):
@@ -117,6 +195,11 @@ def columns(path, name):
     """Three columns along the first axis of a variable, or its values there."""
     import netCDF4
     import numpy as np
+    if path.suffix == ".zarr":
+        import zarr
+        v = zarr.open(str(path), mode="r")[name]
+        places = [(0, 0), (v.shape[-2] // 2, v.shape[-1] // 3), (v.shape[-2] - 1, v.shape[-1] - 1)]
+        return np.stack([np.asarray(v[..., y, x], "f8") for y, x in places])
     with netCDF4.Dataset(path) as data:
         data.set_auto_maskandscale(False)
         v = data[name]
@@ -156,6 +239,8 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--peers", action="store_true")
+    half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 31)
+    parser.add_argument("--most", type=float, default=half, help="GiB at which a peer is killed")
     parser.add_argument("--json", type=pathlib.Path)
     args = parser.parse_args()
     folder = args.folder
@@ -180,6 +265,8 @@ def main():
         "anomaly": (daily, mib(512), ["eval", 'a = tas - tas.groupby("time.dayofyear").mean()'], 2, 1),
         "quantile": (big, mib(1024), ["eval", 'q = tas.quantile(0.9, "time")'], 1, 0),
     }
+    dask = folder / "dask_job.py"  # a cluster starts the script again in each process
+    dask.write_text(DASK)
     truth, record = {}, {}
     for job in wanted:
         source, memory, words, reads, writes = jobs[job]
@@ -190,19 +277,25 @@ def main():
             command = [tilewise, "convert", source, out, "--chunks", f"time={length(source)},lat=32,lon=32", *tail, "-q"]
         else:
             command = [tilewise, *words, source, "-o", out, *tail, "--report=json", "-q"]
-        contenders = {"tilewise": command}
+        contenders = {"tilewise": (command, out)}
         if args.peers:
-            contenders["dask"] = [sys.executable, "-c", DASK, job, source, out]
+            limit = int(memory.removesuffix("MiB")) * MIB
+            theirs = out.with_suffix(".zarr") if writes else out
+            for kind in ("threads", "cluster"):
+                contenders[f"dask {kind}"] = ([sys.executable, dask, job, source, theirs, limit, kind], theirs)
+            if job in ("stats", "rechunk"):
+                theirs = out.with_suffix(".zarr")
+                contenders["cubed"] = ([sys.executable, "-c", CUBED, job, source, theirs, limit], theirs)
         turns = {name: [] for name in contenders}
         speeds = []
         for _ in range(args.rounds):
-            for name, command in contenders.items():
-                out.unlink(missing_ok=True)
+            for name, (command, made) in contenders.items():
                 forget_pages()
                 speeds.append((disk_speed(folder, "write"), disk_speed(folder, "read")))
-                turn = run(command)
+                turn = run(command, args.most * 1024)
                 if "failed" not in turn:
-                    turn["off"] = check(job, source, out, truth)
+                    turn["off"] = check(job, source, made, truth)
+                remove(made)
                 turns[name].append(turn)
         write, read = (statistics.median(s[i] for s in speeds) for i in (0, 1))
         least = size * (reads / read + writes / write)
@@ -211,7 +304,7 @@ def main():
         for name, all_turns in turns.items():
             median = lambda key: statistics.median(t[key] for t in all_turns)
             failed = [t["failed"] for t in all_turns if "failed" in t]
-            line = f"  {name:9} {median('wall'):7.1f} s  {median('cpu'):7.1f} CPU s  {median('peak_mib'):6.0f} MiB  " \
+            line = f"  {name:12} {median('wall'):7.1f} s  {median('cpu'):7.1f} CPU s  {median('peak_mib'):6.0f} MiB  " \
                    f"{least / median('wall'):5.2f} of the disk's speed"
             report = all_turns[-1].get("report")
             if report:
@@ -220,7 +313,6 @@ def main():
                         f"spilled {moved['spilled'] / MIB:.0f}, read back {moved['loaded'] / MIB:.0f}"
             print(line + (f"  FAILED {failed[0]}" if failed else f"  off by {all_turns[-1]['off']:.2g}"), flush=True)
         record[job] = {"bytes": size, "memory": memory, "read": read, "write": write, "turns": turns}
-        out.unlink(missing_ok=True)
     if args.json:
         args.json.write_text(json.dumps(record, indent=1) + "\n")
 

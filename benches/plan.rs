@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     tasks: TaskSize::CPU,
     host: 4 << 30,
     disk: 1 << 40,
+    kept: 0,
     workers: 2,
     reserved: 0,
 };

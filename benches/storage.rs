@@ -254,6 +254,8 @@ impl Zarrs {
 
     fn write(&self, store: &Path, fields: &[Vec<f32>], workers: usize) {
         let rows = STEP[0] / CHUNK[1];
+        // A new store takes the place of an old one, as of every writer here.
+        let _ = std::fs::remove_dir_all(store);
         each(fields.len() * rows, workers, &|at, _| {
             let part = at % rows * CHUNK[1] * CHUNK[2];
             let values: &[u8] = bytemuck::cast_slice(&fields[at / rows][part..part + CHUNK[1] * CHUNK[2]]);

@@ -16,6 +16,7 @@ const LIMITS: Limits = Limits {
     tasks: TaskSize::CPU,
     host: 512 << 20,
     disk: 1 << 40,
+    kept: 0,
     workers: 2,
     reserved: 0,
 };

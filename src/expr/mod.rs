@@ -17,7 +17,9 @@ pub mod order;
 mod overlap;
 mod random;
 mod reduce;
+mod select;
 mod structure;
+mod substitute;
 mod views;
 
 pub use along::Spacing;
@@ -27,6 +29,8 @@ pub(crate) use create::named;
 pub(crate) use durable::DurableIds;
 pub use fft::{Norm, frequencies};
 pub use overlap::{Boundary, Overlap, StencilForm};
+pub(crate) use select::{Rows, along_axis};
+pub(crate) use substitute::{Substitution, needs};
 pub use views::SliceItem;
 
 use crate::geometry::{Chunks, IndexMap};

@@ -93,6 +93,7 @@ pub(super) fn build(roots: &[Root], limits: Limits) -> Result<Plan> {
         destinations,
         memory,
         rewrites,
+        seconds: 0.0,
     })
 }
 
@@ -495,9 +496,9 @@ pub(super) fn set_segments(stage: &mut Stage, room: u64, parts: usize) {
     };
     set(stage, 1);
     let one = memory::run_bytes(stage, &block).max(1);
-    let runs_in = |bytes: u64| (bytes / one).saturating_sub(1) as usize;
-    let parallel = runs_in(room / 2).min(NOMINAL_WORKERS);
-    set(stage, wanted.min(runs_in(room / 4).max(parallel).max(1)));
+    let states = |n: usize| one * memory::live_states(n, kept, NOMINAL_WORKERS) as u64;
+    let fits = |&n: &usize| states(n) <= room / 4 || (n <= NOMINAL_WORKERS && states(n) <= room / 2);
+    set(stage, (2..=wanted).rev().find(fits).unwrap_or(1));
 }
 
 /// What one step along each axis adds to the index that `argmin` and the like speak of: the

@@ -269,16 +269,27 @@ pub(crate) fn run_bytes(stage: &Stage, block: &[usize]) -> u64 {
         .sum()
 }
 
+/// How many runs of a reduction, the oldest that has not ended included, may have begun: a worker that
+/// is ahead of a slow one starts half as many more, and then waits.
+pub(crate) fn runs_ahead(workers: usize) -> usize {
+    workers + workers.div_ceil(2)
+}
+
+/// States alive at once on so many workers: one for each run that may have begun, and one in which those
+/// before the oldest are merged.
+pub(super) fn live_states(segments: usize, kept: usize, workers: usize) -> usize {
+    match segments {
+        0 | 1 => workers.min(kept),
+        _ => (runs_ahead(workers) + 1).min(segments * kept),
+    }
+}
+
 /// Bytes of all reduction states alive at once for blocks of these extents.
 pub(crate) fn state_bytes(stage: &Stage, block: &[usize], workers: usize) -> u64 {
     let StageKind::Reduce { segments, .. } = &stage.kind else {
         return 0;
     };
-    let live = if *segments > 1 {
-        (segments + 1) * workers.min(kept_block_count(stage))
-    } else {
-        workers
-    };
+    let live = live_states(*segments, kept_block_count(stage), workers);
     run_bytes(stage, block) * live as u64
 }
 
@@ -366,7 +377,7 @@ impl MemoryProof {
                 continue;
             }
             let host = (need + memory.spillable).min(budget);
-            let disk = (need + memory.spillable).saturating_sub(budget);
+            let disk = (need + memory.spillable + limits.kept).saturating_sub(budget);
             if disk > disk_budget {
                 return Err(Error::Memory {
                     tier: "disk",
@@ -375,7 +386,7 @@ impl MemoryProof {
                     term: format!(
                         "stage {} keeps {} of arrays beside its working set; give more with --memory or spill space",
                         stage.id,
-                        human_bytes(memory.spillable)
+                        human_bytes(memory.spillable + limits.kept)
                     ),
                 });
             }

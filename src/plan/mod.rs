@@ -26,13 +26,14 @@ pub use memory::{MemoryProof, StageMemory, Term};
 pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use grid::block_extents;
-pub(crate) use memory::{TASK_SCRATCH, array_bytes, copies_boxes, lies_in_memory, rows_in_place};
+pub(crate) use memory::{TASK_SCRATCH, array_bytes, copies_boxes, lies_in_memory, rows_in_place, runs_ahead};
 pub(crate) use strips::{LONGEST_STRIP, STRIP};
 
 use crate::expr::Expr;
 use crate::store::Sink;
 use crate::{Error, Result};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Chains up to this length are planned on the caller's stack.
 const SHALLOW: usize = 200;
@@ -66,6 +67,8 @@ pub struct Limits {
     pub host: u64,
     /// Bytes of spill files.
     pub disk: u64,
+    /// Bytes of arrays kept by earlier runs, in memory as far as there is room beside a plan.
+    pub kept: u64,
     /// Tasks that may run at once.
     pub workers: usize,
     /// How large tasks should be.
@@ -140,6 +143,8 @@ pub struct Plan {
     pub memory: MemoryProof,
     /// How often each rewrite rule was applied, by name.
     pub rewrites: Vec<(String, usize)>,
+    /// Seconds that planning took.
+    pub seconds: f64,
 }
 
 impl Plan {
@@ -148,6 +153,13 @@ impl Plan {
     /// # Errors
     /// [`crate::Error::Memory`] when no cutting keeps it within the limits.
     pub fn new(roots: &[Root], limits: Limits) -> Result<Plan> {
+        let started = Instant::now();
+        let mut plan = Plan::on_stack(roots, limits)?;
+        plan.seconds = started.elapsed().as_secs_f64();
+        Ok(plan)
+    }
+
+    fn on_stack(roots: &[Root], limits: Limits) -> Result<Plan> {
         let depth = roots.iter().map(|r| r.expr.depth).max().unwrap_or(0);
         if depth < SHALLOW {
             return build::build(roots, limits);

@@ -3,6 +3,9 @@
 //! The folded blocks of each kept block are cut into a fixed number of runs. A run is fed block
 //! after block into one state by one worker; the states of the runs are merged in their order,
 //! whoever finishes first. So the result does not depend on the number of threads.
+//!
+//! A run begins when it is near enough to the oldest one that has not ended ([`runs_ahead`]), so few
+//! states wait to be merged. The oldest one always has a worker that waits for no other run.
 
 use super::checkpoint::{Begun, PartWriter};
 use super::run::{Placement, Run};
@@ -10,11 +13,11 @@ use super::{fetch, output};
 use crate::Result;
 use crate::device::{Accumulator, OutMut};
 use crate::geometry::{Chunks, Region};
-use crate::plan::{Stage, StageKind};
-use crate::store::Reservation;
+use crate::plan::{Stage, StageKind, runs_ahead};
+use crate::store::{Reservation, TileStore};
 use crate::{Error, geometry};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use tilewise_kernels::reduce::State;
 
 /// The states of one run, with the memory they hold.
@@ -31,9 +34,30 @@ struct Fold {
     waiting: BTreeMap<usize, States>,
 }
 
-/// The kept blocks in work.
+/// The kept blocks in work, and which runs may begin.
 #[derive(Default)]
-pub(super) struct Folds(Mutex<HashMap<usize, Fold>>);
+pub(super) struct Folds {
+    folds: Mutex<HashMap<usize, Fold>>,
+    line: Mutex<Line>,
+    moved: Condvar,
+}
+
+/// Where the runs of a stage are, all kept blocks together.
+#[derive(Default)]
+struct Line {
+    /// The oldest item that has not ended.
+    oldest: usize,
+    /// Those behind it that have.
+    ended: BTreeSet<usize>,
+    /// Whether an item failed, so that no other begins.
+    failed: bool,
+}
+
+/// An item's leave to run. Dropping it before it is done lets no other begin.
+pub(super) struct Turn<'a> {
+    folds: &'a Folds,
+    item: usize,
+}
 
 /// The blocks of a stage apart: those along kept and those along folded axes.
 struct Split {
@@ -252,9 +276,31 @@ fn feed(
 }
 
 impl Folds {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Before the items of a stage are run, for the first time or again.
+    pub fn begin(&self) {
+        self.line().failed = false;
+    }
+
+    /// Waits until an item may run on one of `workers`; `None` when another one has failed.
+    pub fn enter(&self, store: &TileStore, workers: usize, item: usize) -> Option<Turn<'_>> {
+        let may = |line: &Line| line.failed || item < line.oldest + runs_ahead(workers);
+        if !may(&self.line()) {
+            // States of this thread may lie here until others end.
+            store.while_blocked(|| {
+                let line = self.moved.wait_while(self.line(), |line| !may(line));
+                drop(line);
+            });
+        }
+        (!self.line().failed).then_some(Turn { folds: self, item })
+    }
+
     /// Takes in a run's states; returns the merged ones after the last run.
     fn arrive(&self, kept: usize, segment: usize, segments: usize, states: States) -> Option<States> {
-        let mut folds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
         let fold = folds.entry(kept).or_default();
         fold.waiting.insert(segment, states);
         while let Some(states) = fold.waiting.remove(&fold.next) {
@@ -272,6 +318,30 @@ impl Folds {
             return None;
         }
         folds.remove(&kept).and_then(|fold| fold.merged)
+    }
+}
+
+impl Turn<'_> {
+    /// The item has ended, or had before.
+    pub fn done(self) {
+        let mut line = self.folds.line();
+        if self.item >= line.oldest {
+            line.ended.insert(self.item);
+        }
+        while line.ended.first() == Some(&line.oldest) {
+            line.ended.pop_first();
+            line.oldest += 1;
+        }
+        drop(line);
+        self.folds.moved.notify_all();
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.folds.line().failed = true;
+        self.folds.moved.notify_all();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::residents::Residents;
 use crate::geometry::{Chunks, Region};
-use crate::plan::PlanArray;
+use crate::plan::{PlanArray, array_bytes};
 use crate::store::{Source, StoredTiles, TileKey, TileStore, copy_region};
 use crate::{Error, Result};
 use std::fmt;
@@ -25,12 +25,22 @@ pub(super) struct KeptTiles {
     chunk: Vec<usize>,
     dtype: DType,
     grid: Chunks,
+    /// The bytes of all persisted arrays of the session, which this one's are counted in.
+    all_bytes: Arc<AtomicU64>,
 }
 
 impl KeptTiles {
-    /// The tiles of `array`, which the store has under `key`.
-    pub fn new(store: TileStore, residents: Arc<Residents>, key: u64, array: &PlanArray) -> KeptTiles {
+    /// The tiles of `array`, which the store has under `key`, counted in `all_bytes`.
+    pub fn new(
+        store: TileStore,
+        residents: Arc<Residents>,
+        all_bytes: Arc<AtomicU64>,
+        key: u64,
+        array: &PlanArray,
+    ) -> KeptTiles {
+        all_bytes.fetch_add(array_bytes(array), Ordering::Relaxed);
         KeptTiles {
+            all_bytes,
             store,
             residents,
             key,
@@ -40,6 +50,17 @@ impl KeptTiles {
             dtype: array.dtype,
             grid: array.grid.clone(),
         }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = TileKey> {
+        let array = self.key;
+        (0..self.grid.count() as u64).map(move |block| TileKey { array, block })
+    }
+
+    /// Whether all tiles are there: none went down with a device.
+    pub fn is_there(&self) -> bool {
+        let is_there = |key| self.store.contains(key) || self.residents.get(key).is_some();
+        self.keys().all(is_there)
     }
 }
 
@@ -72,7 +93,7 @@ impl Source for KeptTiles {
             };
             let tile = self.residents.on_host(key)?.ok_or_else(|| {
                 Error::Device(format!(
-                    "tile {number} of {} went down with its device; persist it again",
+                    "tile {number} of {} went down with its device; persist it again, or compute again what is cached",
                     self.name()
                 ))
             })?;
@@ -125,13 +146,10 @@ impl fmt::Debug for KeptTiles {
 
 impl Drop for KeptTiles {
     fn drop(&mut self) {
-        for block in 0..self.grid.count() as u64 {
-            let key = TileKey {
-                array: self.key,
-                block,
-            };
+        for key in self.keys() {
             self.residents.remove(key);
             self.store.remove(key);
         }
+        self.all_bytes.fetch_sub(self.stored_bytes(), Ordering::Relaxed);
     }
 }

@@ -10,8 +10,10 @@ mod array_ops;
 mod array_order;
 mod array_overlap;
 mod array_scan;
+mod array_select;
 mod array_shape;
 mod blocks;
+mod cache;
 mod checkpoint;
 mod closure;
 mod config;
@@ -42,6 +44,7 @@ use crate::expr::Expr;
 use crate::plan::{Destination, Limits, Plan, Root};
 use crate::store::{Canvas, Reservation, Sink, TileKey, TileStore, advise_huge, peak_rss};
 use crate::{Error, Result};
+use cache::Cache;
 use checkpoint::{Checkpoint, Folder, Job};
 use event::Ear;
 use kept::KeptTiles;
@@ -93,6 +96,25 @@ struct Inner {
     running: Mutex<()>,
     /// Where finished parts of runs are kept.
     resume: Option<Folder>,
+    /// Arrays that computations keep for each other, and the seconds that keeping them took since the last
+    /// run began.
+    cache: Cache,
+    filling: Mutex<f64>,
+    /// Bytes of arrays that outlive the runs that made them.
+    kept: Arc<AtomicU64>,
+}
+
+impl Inner {
+    /// Bytes of all tiles that outlive runs.
+    fn kept_bytes(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// A plan within the limits beside what is kept.
+    fn plan(&self, roots: &[Root]) -> Result<Plan> {
+        let kept = self.kept_bytes();
+        Plan::new(roots, Limits { kept, ..self.limits })
+    }
 }
 
 /// Locks a mutex whose data stays valid wherever a holder may panic.
@@ -152,6 +174,7 @@ impl Session {
         let limits = Limits {
             host: host_budget.saturating_sub(staged),
             disk: config.disk_budget(),
+            kept: 0,
             workers,
             tasks: devices.task_size(),
             reserved: staged,
@@ -179,6 +202,9 @@ impl Session {
                 ear,
                 last: Mutex::new(None),
                 running: Mutex::new(()),
+                cache: Cache::default(),
+                filling: Mutex::new(0.0),
+                kept: Arc::default(),
             }),
         })
     }
@@ -238,7 +264,7 @@ impl Session {
     /// # Errors
     /// As [`Plan::new`].
     pub fn plan(&self, arrays: &[&Array]) -> Result<Plan> {
-        Plan::new(&result_roots(arrays), self.inner.limits)
+        self.inner.plan(&self.over_kept(&result_roots(arrays), false)?)
     }
 
     /// A plan as text, with the device of each stage.
@@ -330,7 +356,7 @@ impl Session {
     /// # Errors
     /// As [`Session::store`].
     pub fn plan_store(&self, outputs: &[(&Array, Arc<dyn Sink>)]) -> Result<Plan> {
-        Plan::new(&sink_roots(outputs)?, self.inner.limits)
+        self.inner.plan(&self.over_kept(&sink_roots(outputs)?, false)?)
     }
 
     /// Computes an array and keeps its tiles in the store, where they may be spilled, or on the GPU
@@ -358,20 +384,26 @@ impl Session {
             to: Destination::Keep,
         }];
         let (plan, keys) = self.run(&roots, vec![None])?;
+        let kept = self.kept_tiles(&plan, &keys, copied)?;
+        Expr::source(kept).map(Array::from_expr)
+    }
+
+    /// The tiles of a plan's first root.
+    fn kept_tiles(&self, plan: &Plan, keys: &[u64], copied: bool) -> Result<Arc<KeptTiles>> {
+        let inner = &*self.inner;
         let id = plan.roots[0];
-        let (store, residents) = (self.inner.store.clone(), self.inner.residents.clone());
-        let kept = KeptTiles::new(store, residents, keys[id], &plan.arrays[id]);
-        let kept = Array::from_expr(Expr::source(Arc::new(kept))?);
+        let (store, residents) = (inner.store.clone(), inner.residents.clone());
+        let kept = KeptTiles::new(store, residents, inner.kept.clone(), keys[id], &plan.arrays[id]);
         if copied {
             // Copies that do not go down with the device, as far as there is memory.
             for block in 0..plan.arrays[id].grid.count() as u64 {
                 let array = keys[id];
-                if !self.inner.residents.copy_home(TileKey { array, block })? {
+                if !inner.residents.copy_home(TileKey { array, block })? {
                     break;
                 }
             }
         }
-        Ok(kept)
+        Ok(Arc::new(kept))
     }
 
     /// Does work of several computations as one job: with [`Config::resume`], what each of them has finished
@@ -410,12 +442,21 @@ impl Session {
 
     /// Plans and runs; returns the plan and the store's numbers of its arrays.
     fn run(&self, roots: &[Root], results: Vec<Option<&mut [u8]>>) -> Result<(Plan, Vec<u64>)> {
+        let (plan, roots) = self.plan_cached(roots)?;
+        self.run_planned(&roots, plan, results)
+    }
+
+    /// Runs the plan of some roots.
+    fn run_planned(
+        &self,
+        roots: &[Root],
+        plan: Plan,
+        results: Vec<Option<&mut [u8]>>,
+    ) -> Result<(Plan, Vec<u64>)> {
         let inner = &*self.inner;
         let _one = inner.running.lock().unwrap_or_else(PoisonError::into_inner);
         inner.cancelled.0.store(false, Ordering::Relaxed);
         let started = Instant::now();
-        let plan = Plan::new(roots, inner.limits)?;
-        let plan_seconds = started.elapsed().as_secs_f64();
         inner.store.allow(plan.memory.host, inner.host_budget);
         // Persisted tiles and a GPU's staging are held beside what the plan asks for.
         let host_proved = inner.store.budget().limit();
@@ -471,10 +512,12 @@ impl Session {
         let resumed = run.checkpoint.as_ref().map_or((0, 0), Checkpoint::taken);
         drop(run);
         job.into_iter().for_each(Job::succeed);
+        let cache_seconds = std::mem::take(&mut *lock(&inner.filling));
         let report = Report {
             stages,
-            seconds,
-            plan_seconds,
+            seconds: seconds + plan.seconds + cache_seconds,
+            plan_seconds: plan.seconds,
+            cache_seconds,
             host_budget: inner.host_budget,
             host_proved,
             host_peak: inner.store.budget().peak(),

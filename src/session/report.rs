@@ -39,10 +39,12 @@ pub struct StageReport {
 pub struct Report {
     /// One entry per stage.
     pub stages: Vec<StageReport>,
-    /// Wall seconds, planning included.
+    /// Wall seconds, planning and the cache included.
     pub seconds: f64,
     /// Seconds of planning.
     pub plan_seconds: f64,
+    /// Seconds in which arrays of [`Session::cache`](super::Session::cache) were computed before it.
+    pub cache_seconds: f64,
     /// The host budget.
     pub host_budget: u64,
     /// Peak of host memory that was proved, with what persisted arrays and a GPU hold beside the plan.
@@ -102,6 +104,7 @@ impl Report {
         serde_json::json!({
             "seconds": self.seconds,
             "plan_seconds": self.plan_seconds,
+            "cache_seconds": self.cache_seconds,
             "limit_bytes_per_second": limit,
             "memory": {
                 "host_budget": self.host_budget,

@@ -193,9 +193,20 @@ impl Run<'_> {
             tasks: items as u64,
         });
         let folds = &progress.folds;
+        folds.begin();
+        let in_line = matches!(stage.kind, StageKind::Reduce { .. });
         self.parallel(workers, items, |item| {
+            let turn = if in_line {
+                let Some(turn) = folds.enter(self.store, workers, item) else {
+                    return Ok(());
+                };
+                Some(turn)
+            } else {
+                None
+            };
             if progress.is_done(item) {
                 self.next_use.advance(item);
+                turn.into_iter().for_each(fold::Turn::done);
                 return Ok(());
             }
             if !self.is_taken(stage, item) {
@@ -206,6 +217,7 @@ impl Run<'_> {
                     StageKind::Store => self.store_task(stage, placement, item)?,
                 }
             }
+            turn.into_iter().for_each(fold::Turn::done);
             progress.done(item);
             self.next_use.advance(item);
             self.tell(&Event::TaskEnded {
