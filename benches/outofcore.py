@@ -9,6 +9,9 @@
     rechunk    the same field from chunks of steps to chunks of columns
     anomaly    day-of-year climatology and the anomaly from it
     quantile   the 90th percentile along time of data in one-step chunks
+    quadratic  means over time of the products of two components of wind
+    vorticity  derivatives along both horizontal axes, as large as the data
+    eddies     zonal means and eddy fluxes on levels, as the transformed Eulerian mean takes them
 
 Each job says its `--memory`, what it must read and write at least, and so the share of the disk's own
 speed that it reached: sequential reads and writes past the page cache, measured in the same minutes.
@@ -52,17 +55,21 @@ if __name__ == "__main__":
     else:
         dask.config.set(scheduler="threads", num_workers=os.cpu_count())
     with xr.open_dataset(source, chunks={"time": 24 if job != "anomaly" else 365}) as data:
-        x = data["tas"]
-        x.encoding = {}
+        if "tas" in data:
+            x = data["tas"]
+            x.encoding = {}
         if job == "stats":
             result = xr.Dataset({"m": x.mean("time"), "s": x.std("time")})
         elif job == "rechunk":
             result = x.chunk({"time": -1, "lat": 32, "lon": 32}).to_dataset(name="tas")
         elif job == "anomaly":
             result = (x.groupby("time.dayofyear") - x.groupby("time.dayofyear").mean()).to_dataset(name="a")
-        else:
+        elif job == "quantile":
             x = x.chunk({"time": -1, "lat": 32, "lon": 32})
             result = x.quantile(0.9, "time").to_dataset(name="q")
+        else:
+            parts = [part.split("=", 1) for part in sys.argv[6].split(";")]
+            result = xr.Dataset({name.strip(): eval(text, dict(data)) for name, text in parts})
         result = result.drop_vars(["dayofyear", "quantile"], errors="ignore")
         if out.endswith(".zarr"):
             result.to_zarr(out, mode="w", consolidated=False)
@@ -184,6 +191,68 @@ def sample(tilewise, path, steps, grid, frequency, per_year):
     return path
 
 
+WINDS = {"time": 1, "lat": 512, "lon": 512}
+LEVELS = {"time": 1, "lev": 20, "lat": 180, "lon": 360}
+QUADRATIC = 'uu = (u * u).mean("time"); vv = (v * v).mean("time"); uv = (u * v).mean("time")'
+VORTICITY = 'zeta = v.differentiate("lon") - u.differentiate("lat")'
+EDDIES = ('ub = u.mean("lon"); vb = v.mean("lon"); tb = t.mean("lon");'
+          'uv = ((u - u.mean("lon")) * (v - v.mean("lon"))).mean("lon");'
+          'vt = ((v - v.mean("lon")) * (t - t.mean("lon"))).mean("lon")')
+
+
+def fields(path, names, step, count):
+    """A file of random fields in one-step chunks, whose sizes and names those are."""
+    import netCDF4
+    import numpy as np
+    if not path.exists():
+        part, numbers = path.with_suffix(".part.nc"), np.random.default_rng(1)
+        with netCDF4.Dataset(part, "w") as data:
+            for name, size in step.items():
+                data.createDimension(name, count if name == "time" else size)
+                axis = data.createVariable(name, "f8", (name,))
+                axis[:] = np.arange(len(data.dimensions[name])) * 0.5
+            data["time"].units, data["time"].calendar = "days since 2000-01-01", "noleap"
+            made = [data.createVariable(name, "f4", tuple(step), chunksizes=tuple(step.values())) for name in names]
+            for t in range(count):
+                for field in made:
+                    field[t] = numbers.standard_normal(tuple(step.values())[1:], "f4")
+        part.rename(path)
+    return path
+
+
+def at_step(path, name, t):
+    """A variable at a time step, as f64."""
+    if path.suffix == ".zarr":
+        import zarr
+        return zarr.open(str(path), mode="r")[name][t].astype("f8")
+    import netCDF4
+    with netCDF4.Dataset(path) as data:
+        return data[name][t].filled().astype("f8")
+
+
+def check_winds(job, source, out):
+    """The largest difference from NumPy: of all points at sample columns or steps."""
+    import netCDF4
+    import numpy as np
+    if job == "quadratic":
+        u, v = columns(source, "u"), columns(source, "v")
+        wanted = {"uu": u * u, "vv": v * v, "uv": u * v}
+        return max(float(np.abs(columns(out, name) - each.mean(1)).max()) for name, each in wanted.items())
+    with netCDF4.Dataset(source) as data:
+        count = len(data.dimensions["time"])
+    worst = 0.0
+    for t in (0, count // 2, count - 1):
+        field = {name: at_step(source, name, t) for name in ("uv" if job == "vorticity" else "uvt")}
+        if job == "vorticity":
+            wanted = {"zeta": np.gradient(field["v"], 0.5, axis=1) - np.gradient(field["u"], 0.5, axis=0)}
+        else:
+            off = {name: x - x.mean(-1, keepdims=True) for name, x in field.items()}
+            wanted = {name + "b": x.mean(-1) for name, x in field.items()}
+            wanted |= {"uv": (off["u"] * off["v"]).mean(-1), "vt": (off["v"] * off["t"]).mean(-1)}
+        worst = max([worst] + [float(np.abs(at_step(out, name, t) - x).max()) for name, x in wanted.items()])
+    return worst
+
+
 def length(path):
     """Steps of a file."""
     import netCDF4
@@ -211,6 +280,8 @@ def check(job, source, out, truth):
     """The largest difference from NumPy on sample columns."""
     import netCDF4
     import numpy as np
+    if job in ("quadratic", "vorticity", "eddies"):
+        return check_winds(job, source, out)
     x = truth.setdefault(source, None)
     if x is None:
         x = truth[source] = columns(source, "tas")
@@ -248,9 +319,14 @@ def main():
     tilewise = ROOT / "target/release/tilewise"
     steps = int(args.gib * (1 << 30) / (512 * 512 * 4))
     part = args.gib / 8
-    wanted = [j for j in ("stats", "rechunk", "anomaly", "quantile") if args.only in j]
-    big = daily = None
-    if set(wanted) - {"anomaly"}:
+    known = ("stats", "rechunk", "anomaly", "quantile", "quadratic", "vorticity", "eddies")
+    wanted = [j for j in known if args.only in j]
+    big = daily = winds = levels = None
+    if {"quadratic", "vorticity"} & set(wanted):
+        winds = fields(folder / f"winds{steps // 4}.nc", "uv", WINDS, max(2, steps // 4))
+    if "eddies" in wanted:
+        levels = fields(folder / f"levels{steps // 16}.nc", "uvt", LEVELS, max(2, steps // 16))
+    if {"stats", "rechunk", "quantile"} & set(wanted):
         big = sample(tilewise, folder / f"big{steps}.nc", steps, "512x512", "6h", 1461)
     if "anomaly" in wanted:
         years = max(1, int(40 * part))
@@ -264,6 +340,9 @@ def main():
         "rechunk": (big, mib(2048), ["convert"], 1, 1),
         "anomaly": (daily, mib(512), ["eval", 'a = tas - tas.groupby("time.dayofyear").mean()'], 2, 1),
         "quantile": (big, mib(1024), ["eval", 'q = tas.quantile(0.9, "time")'], 1, 0),
+        "quadratic": (winds, mib(1024), ["eval", QUADRATIC], 1, 0),
+        "vorticity": (winds, mib(1024), ["eval", VORTICITY], 1, 0.5),
+        "eddies": (levels, mib(1024), ["eval", EDDIES], 1, 0),
     }
     dask = folder / "dask_job.py"  # a cluster starts the script again in each process
     dask.write_text(DASK)
@@ -282,7 +361,8 @@ def main():
             limit = int(memory.removesuffix("MiB")) * MIB
             theirs = out.with_suffix(".zarr") if writes else out
             for kind in ("threads", "cluster"):
-                contenders[f"dask {kind}"] = ([sys.executable, dask, job, source, theirs, limit, kind], theirs)
+                contenders[f"dask {kind}"] = ([sys.executable, dask, job, source, theirs, limit, kind, words[-1]],
+                                           theirs)
             if job in ("stats", "rechunk"):
                 theirs = out.with_suffix(".zarr")
                 contenders["cubed"] = ([sys.executable, "-c", CUBED, job, source, theirs, limit], theirs)

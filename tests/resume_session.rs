@@ -214,6 +214,47 @@ fn a_job_of_several_runs_keeps_the_first() {
     assert!(!folder.exists());
 }
 
+/// The sum over the first axis of what a session keeps for its computations.
+fn sum_of_cached(session: &Session, source: &Arc<Counted>) -> Result<Vec<f64>> {
+    let array = (&Array::from_source(source.clone())? * 2.0)?.sort(0)?;
+    session.cache(&array);
+    let sum = session.compute::<f64>(&array.sum(&[0])?)?;
+    Ok(sum.into_raw_vec_and_offset().0)
+}
+
+#[test]
+fn other_memory_cuts_anew_and_leaves_nothing() {
+    let sum = |session: &Session, source: &Arc<Counted>| -> Result<Vec<f64>> {
+        let deviation = Array::from_source(source.clone())?.std(&[0], 0)?;
+        Ok(session.compute::<f64>(&deviation)?.into_raw_vec_and_offset().0)
+    };
+    let source = |fails_after| Arc::new(Counted::new(&[1200, 800], &[10, 800], fails_after));
+    for (first, second) in [(64 << 20, 3 << 20), (3 << 20, 64 << 20)] {
+        let want = sum(&session(None, second, 2), &source(u64::MAX)).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("resume");
+        sum(&session(Some(&folder), first, 2), &source(700_000)).unwrap_err();
+        assert!(folder.exists());
+        assert!(sum(&session(Some(&folder), second, 2), &source(u64::MAX)).unwrap() == want);
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn what_is_computed_for_the_cache_goes_on_too() {
+    let source = |fails_after| Arc::new(Counted::new(&[1200, 800], &[1200, 8], fails_after));
+    let whole = source(u64::MAX);
+    let want = sum_of_cached(&session(None, 64 << 20, 2), &whole).unwrap();
+    let all = whole.count();
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("resume");
+    sum_of_cached(&session(Some(&folder), 64 << 20, 2), &source(all * 3 / 4)).unwrap_err();
+    let rest = source(u64::MAX);
+    assert!(sum_of_cached(&session(Some(&folder), 64 << 20, 2), &rest).unwrap() == want);
+    assert!(rest.count() < all / 2, "{} of {all} are read again", rest.count());
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn closures_are_computed_anew() {
     let parent = tempfile::tempdir().unwrap();

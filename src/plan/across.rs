@@ -14,8 +14,9 @@ use crate::geometry::Chunks;
 
 /// Cells of a reduction whose states stay in a second-level cache.
 const CACHED_CELLS: usize = 32 << 10;
-/// States of a band take this part of the memory, so that some are worked on at once.
-const BAND_PART: u64 = 5;
+/// States of a band take this part of the memory, so that two are worked on at once: more would make
+/// bands so narrow that data comes in short pieces.
+const BAND_PART: u64 = 3;
 /// A GPU is given what takes this part of its memory as if all of it stayed there.
 const STAYS: u64 = 2;
 
@@ -51,7 +52,8 @@ pub(super) fn bands(stage: &Stage, arrays: &[PlanArray], room: u64, limit: usize
         return None;
     }
     let all = run_bytes(stage, &stage.shape);
-    let parts = usize::try_from(all.div_ceil(each.max(1))).ok()?;
+    // Bands that go two at a time come out even.
+    let parts = usize::try_from(all.div_ceil(each.max(1)).next_power_of_two()).ok()?;
     let grid = grid::bands(&stage.shape, &stage.folded(), parts, limit)?;
     let block = grid.largest();
     let gains = run_bytes(stage, &block) < states;

@@ -2,7 +2,7 @@
 
 use super::across;
 use super::grid;
-use super::grow::{Fitting, doubled};
+use super::grow::{Fitting, LEAST_AT_ONCE, doubled};
 use super::lower::{Cuts, Lowering};
 use super::memory::{self, MemoryProof};
 use super::partition::{Partition, Spec, SpecKind, feed_of};
@@ -305,9 +305,13 @@ impl Builder {
             let across = across::grid(&stage, &self.arrays, limits.tasks, bytes);
             let least = across.is_some() && on_host;
             let bands = || across::bands(&stage, &self.arrays, room, (bytes / per_point).max(1));
-            let across = across.or_else(|| on_host.then(bands).flatten());
-            let cut_across = across.is_some();
-            stage.grid = across.unwrap_or(stage.grid);
+            let bands = if across.is_none() && on_host {
+                bands()
+            } else {
+                None
+            };
+            let (cut_across, in_bands) = (across.is_some() || bands.is_some(), bands.is_some());
+            stage.grid = across.or(bands).unwrap_or(stage.grid);
             set_segments(&mut stage, room, limits.tasks.parts);
             self.place_arrays(&stage, spec);
             let block = stage.grid.largest();
@@ -320,7 +324,11 @@ impl Builder {
                 (task + finished) * workers as u64 + memory::state_bytes(&stage, &block, workers) <= room
             };
             let smallest = least || block.iter().product::<usize>() <= 1;
-            let enough = if limit > SMALL_BYTES { NOMINAL_WORKERS } else { 1 };
+            let enough = match (limit > SMALL_BYTES, in_bands) {
+                (true, true) => LEAST_AT_ONCE,
+                (true, false) => NOMINAL_WORKERS,
+                (false, _) => 1,
+            };
             if fits(enough) || smallest {
                 let most = (1..=limits.workers.max(1)).rev().find(|&w| fits(w)).unwrap_or(1);
                 if cut_across || !on_host {

@@ -44,7 +44,10 @@ pub struct MemoryProof {
     pub host: u64,
     /// Most bytes in spill files at once.
     pub disk: u64,
-    /// The budget it was made for.
+    /// Most bytes in a GPU's memory at once: its budget, within which each task reserves
+    /// all that it will hold in one step, or else runs on the CPU.
+    pub gpu: u64,
+    /// The budget of host memory it was made for.
     pub budget: u64,
 }
 
@@ -55,6 +58,15 @@ pub(crate) const TASK_SCRATCH: u64 = 1 << 20;
 const READERS: &str = "readers";
 const WRITERS: &str = "writers";
 const STRIPS: &str = "register strips";
+
+impl MemoryProof {
+    /// The stage that holds most, its arrays that may leave included, and what it holds.
+    pub fn peak(&self) -> Option<(usize, &StageMemory)> {
+        let held = |memory: &StageMemory| memory.bytes() + memory.spillable;
+        let stages = self.stages.iter().enumerate();
+        stages.rev().max_by_key(|(_, memory)| held(memory))
+    }
+}
 
 impl StageMemory {
     /// Bytes of the working set.
@@ -322,6 +334,7 @@ impl MemoryProof {
         let (budget, disk_budget) = (limits.host, limits.disk);
         let mut proof = MemoryProof {
             budget,
+            gpu: limits.tasks.card.map_or(0, |card| card.memory),
             ..MemoryProof::default()
         };
         let mut worst: Option<(&Stage, StageMemory)> = None;
@@ -458,13 +471,20 @@ fn refusal(stage: &Stage, memory: &StageMemory, limits: Limits) -> Error {
 
 impl fmt::Display for MemoryProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        write!(
             f,
             "memory: host {} of {}, disk {}",
             human_bytes(self.host),
             human_bytes(self.budget),
             human_bytes(self.disk)
         )?;
+        if self.gpu > 0 {
+            write!(f, ", gpu {} at most", human_bytes(self.gpu))?;
+        }
+        match self.peak().filter(|_| self.stages.len() > 1) {
+            Some((stage, _)) => writeln!(f, "; most in stage {stage}")?,
+            None => writeln!(f)?,
+        }
         for (id, stage) in self.stages.iter().enumerate() {
             let terms: Vec<String> = stage
                 .terms

@@ -442,8 +442,12 @@ impl Session {
 
     /// Plans and runs; returns the plan and the store's numbers of its arrays.
     fn run(&self, roots: &[Root], results: Vec<Option<&mut [u8]>>) -> Result<(Plan, Vec<u64>)> {
+        // What is computed for the cache is kept until all is done.
+        let job = self.inner.resume.as_ref().map(Folder::enter).transpose()?;
         let (plan, roots) = self.plan_cached(roots)?;
-        self.run_planned(&roots, plan, results)
+        let made = self.run_planned(&roots, plan, results)?;
+        job.into_iter().for_each(Job::succeed);
+        Ok(made)
     }
 
     /// Runs the plan of some roots.
