@@ -108,6 +108,13 @@ fn the_first_computation_keeps_it_and_later_ones_read_it() {
             .explain(&session.plan(&[&equal]).unwrap())
             .contains("persisted array")
     );
+    // What is cached is persisted by one more handle.
+    let (bytes, persisted) = (session.kept_bytes(), session.persist(&equal).unwrap());
+    assert_eq!(
+        (session.kept_bytes(), all(&session, &persisted)),
+        (bytes, wanted())
+    );
+    drop(persisted);
     assert_eq!(from.reads(), reads, "read from its source again");
     assert_eq!(session.last_report().unwrap().cache_seconds, 0.0);
 

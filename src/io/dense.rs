@@ -8,7 +8,7 @@ use super::checksum::Checksum;
 use super::file::{ReadFile, check_region, fingerprint};
 use super::filters::swap_bytes;
 use super::inflate::Inflated;
-use super::piece::{WINDOW, piece_scratch, read_piece, write_piece};
+use super::piece::{WINDOW, piece_scratch, read_piece, will_read_piece, write_piece};
 use super::runs::{Side, for_each_run};
 use crate::geometry::{Region, checked_bytes};
 use crate::store::{Sink, Source};
@@ -208,6 +208,16 @@ impl Source for DenseSource {
             out.iter_mut().for_each(|b| *b = u8::from(*b != 0));
         }
         Ok(())
+    }
+
+    fn will_read(&self, region: &Region) {
+        if let (Stored::At(offset), false) = (&self.stored, self.layout.fortran) {
+            let from = Side {
+                shape: &self.layout.shape,
+                start: &region.start,
+            };
+            will_read_piece(&self.file, *offset, from, &region.shape, self.layout.dtype.size());
+        }
     }
 
     fn scratch_bytes(&self, region: &Region) -> usize {

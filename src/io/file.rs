@@ -2,6 +2,7 @@
 //!
 //! `pread` has no cursor, so threads share one descriptor without a lock.
 
+use crate::store::will_read;
 use crate::{Error, Result};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -85,6 +86,13 @@ impl ReadFile {
                 ),
             )),
             other => other.map_err(Error::io("read", &self.path)),
+        }
+    }
+
+    /// Says that those bytes will be read soon.
+    pub fn will_read(&self, offset: u64, len: u64) {
+        if offset < self.len {
+            will_read(&self.file, offset, len.min(self.len - offset));
         }
     }
 

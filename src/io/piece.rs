@@ -63,6 +63,65 @@ pub(crate) fn write_piece(
     })
 }
 
+/// Says that the box of extents `extent` at `from` of the data at `offset` will be read, as far as its rows
+/// are long.
+pub(crate) fn will_read_piece(file: &ReadFile, offset: u64, from: Side, extent: &[usize], size: usize) {
+    let dense = Side {
+        shape: extent,
+        start: &vec![0; extent.len()],
+    };
+    let mut hints = Hints::new(file);
+    let told = for_each_run(from, dense, extent, size, |at, _, bytes| {
+        match bytes < SHORT_ROW {
+            true => Err(()),
+            false => {
+                hints.add(offset + at as u64, bytes as u64);
+                Ok(())
+            }
+        }
+    });
+    let (Ok(()) | Err(())) = told;
+}
+
+/// Hints about stretches of a file, neighbours joined.
+pub(crate) struct Hints<'a> {
+    file: &'a ReadFile,
+    start: u64,
+    end: u64,
+}
+
+impl<'a> Hints<'a> {
+    pub fn new(file: &'a ReadFile) -> Hints<'a> {
+        Hints {
+            file,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Takes a stretch in.
+    pub fn add(&mut self, offset: u64, len: u64) {
+        if offset != self.end {
+            self.tell();
+            self.start = offset;
+        }
+        self.end = offset.saturating_add(len);
+    }
+
+    fn tell(&mut self) {
+        if self.end > self.start {
+            self.file.will_read(self.start, self.end - self.start);
+        }
+        (self.start, self.end) = (0, 0);
+    }
+}
+
+impl Drop for Hints<'_> {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
 /// A stretch of a file that rows are read from, in the order of the file.
 pub(crate) struct Rows<'a> {
     file: &'a ReadFile,

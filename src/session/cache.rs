@@ -26,7 +26,8 @@ struct Entry {
 }
 
 impl Cache {
-    fn kept(&self, id: u128) -> Option<Arc<KeptTiles>> {
+    /// The tiles of an array, if they are kept now.
+    pub fn kept(&self, id: u128) -> Option<Arc<KeptTiles>> {
         lock(&self.0).get(&id)?.kept.clone()
     }
 

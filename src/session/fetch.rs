@@ -14,6 +14,11 @@ use std::sync::atomic::Ordering;
 /// What spans so many times the elements that are read is brought together for a device.
 const FAR_APART: usize = 2;
 
+/// The most bytes of one input that are read ahead.
+const MOST_AHEAD: usize = 64 << 20;
+/// Blocks of fewer bytes of the widest numbers are not worth a hint.
+const LEAST_AHEAD: usize = 64 << 10;
+
 /// The bytes of one input of a task.
 pub(super) enum Held {
     /// A buffer of the task.
@@ -156,6 +161,40 @@ pub(super) fn inputs(
     let bindings: Option<Vec<Binding>> = bindings.into_iter().collect();
     let bindings = bindings.ok_or_else(|| Error::invalid("an input was not read"))?;
     Ok(Inputs { held, bindings })
+}
+
+/// Tells sources what a variant will read of them for a block, so that the disk works meanwhile; of large
+/// regions the beginning.
+pub(super) fn announce(run: &Run<'_>, variant: &Variant, block: &Region) {
+    if block.len() * 8 < LEAST_AHEAD {
+        return;
+    }
+    let tell = |input: &Input, mut region: Region| {
+        if let Feed::Source(source) = &input.feed
+            && !lies_in_memory(input, &run.plan.arrays)
+            && !region.is_empty()
+        {
+            let each = region.len() / region.shape.first().copied().unwrap_or(1).max(1);
+            if let Some(first) = region.shape.first_mut() {
+                *first = (*first).min((MOST_AHEAD / (each * input.dtype.size()).max(1)).max(1));
+            }
+            source.will_read(&region);
+        }
+    };
+    for read in &variant.reads {
+        let together = read.together(&variant.inputs, &run.plan.arrays, &block.shape);
+        match (together, read.region(block)) {
+            (Some(_), Some(region)) => tell(&variant.inputs[read.inputs[0]], region),
+            _ => {
+                for &number in &read.inputs {
+                    let input = &variant.inputs[number];
+                    if let Some(region) = single_runs(&input.map.access(block).0) {
+                        tell(input, region);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A region of an input's feed that several inputs see.

@@ -148,8 +148,12 @@ pub(super) fn run_item(
     };
     let mut part = run.part_writer(stage, item);
     if let Some(fed) = fed {
+        let mut ahead = blocks().skip(fed + 1);
         for (number, block) in blocks().enumerate().skip(fed) {
             run.go_on()?;
+            if let Some(next) = ahead.next() {
+                fetch::announce(run, stage.variant(&next.start), &next);
+            }
             feed(run, stage, placement, &block, &mut states.states)?;
             if let Some(part) = &mut part {
                 run.note_kept(part.fed(number + 1, &states.states));

@@ -379,6 +379,14 @@ impl Session {
     }
 
     fn keep(&self, array: &Array, copied: bool) -> Result<Array> {
+        if let Some(kept) = self
+            .inner
+            .cache
+            .kept(array.expr().id())
+            .filter(|kept| kept.is_there())
+        {
+            return Expr::source(kept).map(Array::from_expr);
+        }
         let roots = [Root {
             expr: array.expr().clone(),
             to: Destination::Keep,

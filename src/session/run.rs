@@ -209,6 +209,7 @@ impl Run<'_> {
                 turn.into_iter().for_each(fold::Turn::done);
                 return Ok(());
             }
+            self.announce(stage, item + workers);
             if !self.is_taken(stage, item) {
                 match &stage.kind {
                     StageKind::Reduce { .. } => fold::run_item(self, stage, placement, folds, item)?,
@@ -338,6 +339,26 @@ impl Run<'_> {
             Error::Device(reason) if !Arc::ptr_eq(&placement.device, self.cpu) => Ok(reason),
             Error::Memory { tier, .. } if tier.starts_with("gpu") => Ok(error.to_string()),
             other => Err(other),
+        }
+    }
+
+    /// Tells sources what an item will read of them.
+    fn announce(&self, stage: &Stage, item: usize) {
+        match &stage.kind {
+            StageKind::Store | StageKind::Custom(_) if item < stage.grid.count() => {
+                let block = stage.grid.region(&stage.grid.block(item));
+                fetch::announce(self, stage.variant(&block.start), &block);
+            }
+            StageKind::Block(op) if item < blocks::item_count(stage, op.as_ref()) => {
+                let block = blocks::column(stage, op.as_ref(), item).next();
+                if let Some(block) = block.map(|at| stage.grid.region(&at)).filter(|b| !b.is_empty()) {
+                    for (number, variant) in stage.variants.iter().enumerate() {
+                        fetch::announce(self, variant, &op.needs_in_step(number, &block, 0));
+                    }
+                }
+            }
+            // Runs of reductions tell of one block after another.
+            _ => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! when tiles must leave host memory, the one whose next use is farthest goes. Nothing here knows
 //! what the tiles mean.
 
+mod ahead;
 mod budget;
 mod buffer;
 mod clock;
@@ -25,6 +26,7 @@ mod tile_store;
 #[doc(hidden)]
 pub mod conformance;
 
+pub(crate) use ahead::will_read;
 pub use budget::{Budget, Reservation, Tier};
 pub use buffer::{Buffer, Pool};
 pub use clock::cpu_seconds;

@@ -24,6 +24,9 @@ pub trait Source: Send + Sync + Debug {
     /// # Errors
     /// When the outside data cannot be read; the error names it.
     fn read(&self, region: &Region, out: &mut [u8]) -> Result<()>;
+    /// Hears that `region` will be read soon, and may have the medium begin; it must return at once and
+    /// hold no memory.
+    fn will_read(&self, _region: &Region) {}
     /// Bytes that one `read` of `region` holds beside `out` while it runs.
     fn scratch_bytes(&self, region: &Region) -> usize;
     /// Bytes on the outside medium that reading the whole array moves (compressed size).

@@ -7,6 +7,7 @@ use super::index::Entry;
 use crate::Result;
 use crate::geometry::Region;
 use crate::io::file::ReadFile;
+use crate::io::piece::Hints;
 use std::ops::Range;
 
 /// The most bytes that are read at once for several chunks.
@@ -14,6 +15,9 @@ pub(super) const WINDOW: usize = 512 << 10;
 
 /// Chunks of more stored bytes than this are read on their own.
 const LARGE: u32 = 64 << 10;
+
+/// The most chunks that one hint is about.
+const MOST_HINTS: usize = 4096;
 
 /// Bytes between two chunks that are read rather than skipped.
 const GAP: u64 = 4 << 10;
@@ -53,6 +57,27 @@ impl Iterator for Places {
             self.next = Some(after);
         }
         Some(at)
+    }
+}
+
+/// Hints at the stored chunks that a region touches, of which `find` tells the places; of `plain` ones, whose
+/// parts are read alone, at those of which it needs a half.
+pub(super) fn will_read_chunks(
+    file: &ReadFile,
+    find: Option<impl Fn(&[usize]) -> Option<Entry>>,
+    region: &Region,
+    chunk: &[usize],
+    plain: bool,
+) {
+    let Some(find) = find else { return };
+    let mut hints = Hints::new(file);
+    for at in Places::new(region, chunk).take(MOST_HINTS) {
+        let start: Vec<usize> = at.iter().zip(chunk).map(|(i, c)| i * c).collect();
+        let stored = Region::new(start, chunk.to_vec());
+        let wanted = stored.intersect(region).map_or(0, |part| part.len());
+        if let Some(entry) = find(&at).filter(|_| !plain || 2 * wanted >= stored.len()) {
+            hints.add(entry.offset, entry.len.into());
+        }
     }
 }
 

@@ -16,11 +16,11 @@
 use super::dataset::{Dataset, Layout};
 use super::ffi::{H5Dget_chunk_storage_size, H5Result, Id, check, locked};
 use super::index::Entry;
-use super::neighbours::{Neighbours, Places, WINDOW};
+use super::neighbours::{Neighbours, Places, WINDOW, will_read_chunks};
 use crate::geometry::Region;
 use crate::io::file::{ReadFile, check_region, fingerprint};
 use crate::io::filters::{DecodeScratch, Filter, Stored, decode, stored_bound, swap_bytes};
-use crate::io::piece::{self, piece_scratch, read_piece};
+use crate::io::piece::{self, piece_scratch, read_piece, will_read_piece};
 use crate::io::runs::{Side, contiguous, fill, fill_box, for_each_run};
 use crate::store::{Source, copy_region};
 use crate::{DType, Error, Result};
@@ -502,6 +502,30 @@ impl Source for Hdf5Source {
             Route::Chunks { chunk, filters } => self.read_chunks(&inner, &mut target, chunk, filters),
             Route::Piece { offset } => self.read_piece(&inner, &mut target, *offset),
             Route::Library { memory } => self.read_library(&inner, &mut target, memory),
+        }
+    }
+
+    fn will_read(&self, region: &Region) {
+        let stored = Region::whole(&self.dataset.extent);
+        let Some(inner) = region.intersect(&stored).filter(|inner| !inner.is_empty()) else {
+            return;
+        };
+        match &self.route {
+            Route::Chunks { chunk, filters } => {
+                let find = self
+                    .dataset
+                    .index(&self.file)
+                    .map(|index| |at: &[usize]| index.find(at));
+                will_read_chunks(&self.file, find, &inner, chunk, filters.is_empty());
+            }
+            Route::Piece { offset } => {
+                let from = Side {
+                    shape: &self.dataset.extent,
+                    start: &inner.start,
+                };
+                will_read_piece(&self.file, *offset, from, &inner.shape, self.dtype.size());
+            }
+            Route::Library { .. } => {}
         }
     }
 

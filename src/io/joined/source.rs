@@ -142,6 +142,30 @@ impl JoinedSource {
         shape
     }
 
+    /// The parts that a region touches: each with the piece of it, and where that begins in the region.
+    fn pieces<'a>(
+        &'a self,
+        region: &'a Region,
+    ) -> impl Iterator<Item = (&'a JoinedPart, Region, Vec<usize>)> + 'a {
+        let (first, stop) = match self.axis < self.shape.len() {
+            true => (region.start[self.axis], region.stop(self.axis)),
+            false => (0, self.starts[1]),
+        };
+        let from = self.starts.partition_point(|&s| s <= first).saturating_sub(1);
+        let touched = (from..self.parts.len()).take_while(move |&at| self.starts[at] < stop);
+        let pieces = touched.map(move |at| {
+            let (mut piece, mut start) = (region.clone(), vec![0; region.rank()]);
+            if self.axis < self.shape.len() {
+                let (low, high) = (first.max(self.starts[at]), stop.min(self.starts[at + 1]));
+                piece.start[self.axis] = low - self.starts[at];
+                piece.shape[self.axis] = high - low;
+                start[self.axis] = low - first;
+            }
+            (&self.parts[at], piece, start)
+        });
+        pieces.filter(|(_, piece, _)| !piece.is_empty())
+    }
+
     /// Reads `piece` of a part to the place in `out` where it belongs.
     fn read_part(
         &self,
@@ -233,30 +257,22 @@ impl Source for JoinedSource {
             return Ok(());
         }
         let mut buffers = Vec::new();
-        let (first, stop) = match self.axis < self.shape.len() {
-            true => (region.start[self.axis], region.stop(self.axis)),
-            false => (0, self.starts[1]),
-        };
-        let mut at = self.starts.partition_point(|&s| s <= first) - 1;
-        while at < self.parts.len() && self.starts[at] < stop {
-            let part = &self.parts[at];
-            let (mut piece, mut start) = (region.clone(), vec![0; region.rank()]);
-            if self.axis < self.shape.len() {
-                let (low, high) = (first.max(self.starts[at]), stop.min(self.starts[at + 1]));
-                piece.start[self.axis] = low - self.starts[at];
-                piece.shape[self.axis] = high - low;
-                start[self.axis] = low - first;
+        self.pieces(region).try_for_each(|(part, piece, start)| {
+            let to = Side {
+                shape: &region.shape,
+                start: &start,
+            };
+            self.read_part(part, &piece, out, to, &mut buffers)
+        })
+    }
+
+    fn will_read(&self, region: &Region) {
+        for (part, piece, _) in self.pieces(region) {
+            // Who reads it tells what is wrong with it.
+            if let Ok(source) = self.open(part, &self.part_shape(part)) {
+                source.will_read(&piece);
             }
-            if !piece.is_empty() {
-                let to = Side {
-                    shape: &region.shape,
-                    start: &start,
-                };
-                self.read_part(part, &piece, out, to, &mut buffers)?;
-            }
-            at += 1;
         }
-        Ok(())
     }
 
     fn scratch_bytes(&self, region: &Region) -> usize {

@@ -4,7 +4,7 @@ use super::layout::Place;
 use crate::geometry::Region;
 use crate::io::file::{ReadFile, check_region, fingerprint};
 use crate::io::filters::swap_bytes;
-use crate::io::piece::{Rows, piece_scratch};
+use crate::io::piece::{Rows, piece_scratch, will_read_piece};
 use crate::io::runs::{Side, for_each_run};
 use crate::store::Source;
 use crate::{DType, Result};
@@ -101,6 +101,23 @@ impl Source for NetCdf3Source {
             out.iter_mut().for_each(|b| *b = u8::from(*b != 0));
         }
         Ok(())
+    }
+
+    fn will_read(&self, region: &Region) {
+        let (size, own) = (self.dtype.size(), usize::from(!self.dense()));
+        let records = if own == 1 {
+            region.start[0]..region.stop(0)
+        } else {
+            0..1
+        };
+        for record in records {
+            let from = Side {
+                shape: &self.shape[own..],
+                start: &region.start[own..],
+            };
+            let offset = self.place.begin + record as u64 * self.place.stride;
+            will_read_piece(&self.file, offset, from, &region.shape[own..], size);
+        }
     }
 
     fn scratch_bytes(&self, region: &Region) -> usize {

@@ -3,6 +3,7 @@
 //! A store is a map from keys such as `tas/c/0/1` to bytes. Everything of this format reads through
 //! [`Files`], so that what is above knows neither paths nor archives.
 
+use crate::store::will_read;
 use crate::{Error, Result};
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
@@ -57,6 +58,9 @@ pub(super) trait Files: Send + Sync + Debug {
 
     /// Equal for an unchanged store as far as that is cheap to tell; `folder` is the array's.
     fn identity(&self, folder: &str) -> u64;
+
+    /// Says that an object will be read soon, where that costs less than a request.
+    fn will_read(&self, _key: &str) {}
 
     /// Equal as long as no object below a folder has changed, by their names, lengths and times; `None`
     /// where that cannot be told.
@@ -146,6 +150,15 @@ impl Object for Plain {
 }
 
 impl Files for Folder {
+    fn will_read(&self, key: &str) {
+        // Who reads it tells what is wrong with it.
+        if let Ok(file) = File::open(self.root.join(key))
+            && let Ok(metadata) = file.metadata()
+        {
+            will_read(&file, 0, metadata.len());
+        }
+    }
+
     fn open(&self, key: &str) -> Result<Option<Box<dyn Object>>> {
         let path = self.root.join(key);
         use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};

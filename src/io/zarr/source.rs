@@ -68,6 +68,10 @@ impl Source for ZarrSource {
         }
     }
 
+    fn will_read(&self, region: &Region) {
+        self.stored.will_read(region);
+    }
+
     fn scratch_bytes(&self, _region: &Region) -> usize {
         self.stored.scratch_bytes()
     }

@@ -31,6 +31,11 @@ pub(super) struct Stored {
     idle: Mutex<Vec<DecodeScratch>>,
 }
 
+/// Smaller chunks are not worth opening twice.
+const WORTH_A_HINT: usize = 64 << 10;
+/// The most objects that one hint is about.
+const MOST_HINTS: usize = 256;
+
 /// The memory that a region goes to.
 pub(super) struct Target<'a> {
     pub out: &'a mut [u8],
@@ -131,6 +136,22 @@ impl Stored {
 
     fn index_bytes(&self, shards: &Shards) -> usize {
         16 * self.count_within(shards) + if shards.index_checksum { 4 } else { 0 }
+    }
+
+    /// Hints at the objects of which a region needs a half or more.
+    pub fn will_read(&self, region: &Region) {
+        let grid = &self.meta.grid;
+        if self.chunk_bytes() < WORTH_A_HINT {
+            return;
+        }
+        for at in cells(region, grid).take(MOST_HINTS) {
+            let cell = cell_region(&at, grid);
+            let wanted = cell.intersect(region).map_or(0, |part| part.len());
+            let in_one = !matches!(&self.meta.route, Route::Own(_, Some(_)));
+            if in_one || 2 * wanted >= cell.len() {
+                self.files.will_read(&self.meta.key(&at));
+            }
+        }
     }
 
     /// Reads the elements of `target.region`, whatever of them was written.
