@@ -292,6 +292,12 @@ impl Builder {
         if let StageKind::Custom(_) = stage.kind {
             return self.fit_exactly(stage, spec, &hint, &starts, sinks, room, limits);
         }
+        // Elsewhere each block is one kernel's.
+        let in_parts = matches!(stage.kind, StageKind::Store) && limits.tasks.card.is_none();
+        let refine = |chosen: &Chunks| match in_parts {
+            true => chosen.clone(),
+            false => grid::refine(chosen, &starts),
+        };
         let mut bytes = target;
         let mut limit = if whole_chunks {
             (room as usize / NOMINAL_WORKERS).max(bytes)
@@ -300,7 +306,7 @@ impl Builder {
         };
         loop {
             let chosen = grid::choose(&hint, bytes / per_point, (limit / per_point).max(1));
-            stage.grid = grid::refine(&chosen, &starts);
+            stage.grid = refine(&chosen);
             let on_host = limits.tasks.card.is_none();
             let across = across::grid(&stage, &self.arrays, limits.tasks, bytes);
             let least = across.is_some() && on_host;
@@ -344,7 +350,7 @@ impl Builder {
                 let has = stage.grid.largest().iter().product::<usize>() * per_point;
                 let grids = doubled(has, total).map(|bytes| {
                     let chosen = grid::choose(&hint, bytes / per_point, bytes / per_point);
-                    grid::refine(&chosen, &starts)
+                    refine(&chosen)
                 });
                 return Ok(self.grow(stage, &fitting, most, grids));
             }

@@ -227,7 +227,12 @@ pub(crate) fn task_terms(
             _ => 0,
         };
         outputs += Pool::held_bytes(extra);
+        // Parts of a block are computed on their own and brought together.
+        let in_parts = matches!(stage.kind, StageKind::Store) && stage.variants.len() > 1;
         for &id in &stage.arrays {
+            if in_parts && tasks.card.is_none() {
+                outputs += Pool::held_bytes(points * arrays[id].dtype.size());
+            }
             outputs += Pool::held_bytes(points * arrays[id].dtype.size());
             if arrays[id].grid != stage.grid {
                 outputs += tile_bytes(&arrays[id]); // the piece being cut out

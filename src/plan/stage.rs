@@ -3,7 +3,7 @@
 use super::program::{AxisRole, Program};
 use super::shared::Read;
 use crate::expr::{BlockOp, Custom, Expr};
-use crate::geometry::{Chunks, IndexMap};
+use crate::geometry::{Chunks, IndexMap, Region};
 use crate::store::Source;
 use std::fmt;
 use std::sync::Arc;
@@ -86,7 +86,8 @@ pub struct Stage {
     pub shape: Vec<usize>,
     /// The blocks of its tasks.
     pub grid: Chunks,
-    /// Per axis the starts of the parts that have their own variant (the first is 0).
+    /// Per axis the starts of the parts that have their own variant (the first is 0). Blocks lie within
+    /// one part each, but those of a stage that stores its values on the CPU.
     pub cuts: Vec<Vec<usize>>,
     /// The variants, row-major over the parts.
     pub variants: Vec<Variant>,
@@ -171,6 +172,28 @@ impl Stage {
             number = number * starts.len() + starts.partition_point(|s| s <= at).saturating_sub(1);
         }
         &self.variants[number]
+    }
+
+    /// The parts of a block that have variants of their own, in row-major order.
+    pub fn parts(&self, block: &Region) -> Vec<Region> {
+        let mut parts = vec![Region::new(Vec::new(), Vec::new())];
+        for (axis, starts) in self.cuts.iter().enumerate() {
+            let (first, stop) = (block.start[axis], block.stop(axis));
+            let inside = starts.iter().copied().filter(|&cut| first < cut && cut < stop);
+            let bounds: Vec<usize> = [first].into_iter().chain(inside).chain([stop]).collect();
+            let grown = |part: &Region| {
+                let spans = bounds.windows(2).map(|w| (w[0], w[1] - w[0]));
+                let more = |(start, len)| {
+                    let mut part = part.clone();
+                    part.start.push(start);
+                    part.shape.push(len);
+                    part
+                };
+                spans.map(more).collect::<Vec<_>>()
+            };
+            parts = parts.iter().flat_map(grown).collect();
+        }
+        parts
     }
 
     /// The extents over which variant `number` runs, at most, for blocks of these extents.

@@ -30,6 +30,7 @@ mod resident;
 mod residents;
 mod run;
 mod shared_sources;
+mod stored;
 mod unique;
 
 pub use array::{Array, IntoOperand};

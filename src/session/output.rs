@@ -15,19 +15,26 @@ use std::sync::atomic::Ordering;
 /// The caller's memory for `block` of an array that goes nowhere else, if it is aligned.
 pub(super) fn place<'a>(run: &'a Run<'_>, array: ArrayId, block: &Region) -> Result<Option<Patch<'a>>> {
     let made = &run.plan.arrays[array];
-    let &[root] = &made.roots[..] else {
-        return Ok(None);
-    };
-    if run.kept_of(made.made_by).is_some() {
-        return Ok(None);
-    }
-    match (&run.plan.destinations[root], &run.results[root]) {
-        (Destination::Result, Some(result)) if !made.stored => {
+    match (
+        is_placed(run, array),
+        made.roots.first().map(|&root| &run.results[root]),
+    ) {
+        (true, Some(Some(result))) => {
             let patch = result.claim(block)?;
             Ok(patch.is_aligned().then_some(patch))
         }
         _ => Ok(None),
     }
+}
+
+/// Whether blocks of an array go to the caller's memory and nowhere else.
+pub(super) fn is_placed(run: &Run<'_>, array: ArrayId) -> bool {
+    let made = &run.plan.arrays[array];
+    let &[root] = &made.roots[..] else {
+        return false;
+    };
+    let result = matches!(run.plan.destinations[root], Destination::Result);
+    result && run.results[root].is_some() && !made.stored && run.kept_of(made.made_by).is_none()
 }
 
 /// Counts a block that was computed where it lies.

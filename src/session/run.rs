@@ -13,7 +13,7 @@ use super::shared_sources::SharedSources;
 use super::{blocks, closure, fetch, fold, output};
 use crate::device::{Device, Keeper, OutMut, Resident};
 use crate::geometry::Region;
-use crate::plan::{ArrayId, Destination, Plan, Stage, StageKind, Variant, copies_boxes};
+use crate::plan::{ArrayId, Plan, Stage, StageKind, Variant};
 use crate::store::{Buffer, Canvas, Patch, TileKey, TileStore};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -347,7 +347,9 @@ impl Run<'_> {
         match &stage.kind {
             StageKind::Store | StageKind::Custom(_) if item < stage.grid.count() => {
                 let block = stage.grid.region(&stage.grid.block(item));
-                fetch::announce(self, stage.variant(&block.start), &block);
+                for part in stage.parts(&block) {
+                    fetch::announce(self, stage.variant(&part.start), &part);
+                }
             }
             StageKind::Block(op) if item < blocks::item_count(stage, op.as_ref()) => {
                 let block = blocks::column(stage, op.as_ref(), item).next();
@@ -360,45 +362,6 @@ impl Run<'_> {
             // Runs of reductions tell of one block after another.
             _ => {}
         }
-    }
-
-    /// One task of a stage that stores its values.
-    fn store_task(&self, stage: &Stage, placement: &Placement, number: usize) -> Result<()> {
-        let block = stage.grid.region(&stage.grid.block(number));
-        if block.is_empty() {
-            return Ok(());
-        }
-        let variant = stage.variant(&block.start);
-        let goes_on = |&root: &usize| matches!(self.plan.destinations[root], Destination::Sink(_));
-        let to_buffer = |&id: &ArrayId| self.plan.arrays[id].roots.iter().all(goes_on);
-        if placement.device.keeper().is_none()
-            && let [array] = stage.arrays[..]
-            && to_buffer(&array)
-            && copies_boxes(stage, variant, &self.plan.arrays)
-        {
-            let data = fetch::copy(self, &variant.inputs[0], &block)?;
-            return output::deliver(self, array, &block, data);
-        }
-        let outputs = variant.program.outputs.iter().enumerate();
-        let wants = outputs.map(|(number, out)| {
-            let size = variant.program.insts[out.value()].dtype.size();
-            let array = stage.arrays.get(number).copied();
-            Ok(Want {
-                place: match array {
-                    Some(array) => output::place(self, array, &block)?,
-                    None => None,
-                },
-                stays: array.is_some_and(|array| output::stays(self, array)),
-                consumer: "output blocks",
-                bytes: block.len() * size,
-            })
-        });
-        let wants = wants.collect::<Result<Vec<_>>>()?;
-        let values = self.compute(stage, placement, variant, &block, wants)?;
-        for (&array, value) in stage.arrays.iter().zip(values) {
-            value.hand_on(self, placement, array, &block)?;
-        }
-        Ok(())
     }
 
     /// Computes a variant over a block: on the stage's device, and on the CPU if that fails.
