@@ -14,11 +14,15 @@ use crate::Result;
 use crate::device::{Accumulator, OutMut};
 use crate::geometry::{Chunks, Region};
 use crate::plan::{Stage, StageKind, runs_ahead};
-use crate::store::{Reservation, TileStore};
+use crate::store::Reservation;
 use crate::{Error, geometry};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tilewise_kernels::reduce::State;
+
+/// How often a run that waits for its turn looks whether all is cancelled.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The states of one run, with the memory they hold.
 struct States {
@@ -289,17 +293,26 @@ impl Folds {
         self.line().failed = false;
     }
 
-    /// Waits until an item may run on one of `workers`; `None` when another one has failed.
-    pub fn enter(&self, store: &TileStore, workers: usize, item: usize) -> Option<Turn<'_>> {
+    /// Waits until an item may run on one of `workers`; `None` when another one has failed, or the run is
+    /// cancelled: then the oldest item may never have begun.
+    pub fn enter(&self, run: &Run<'_>, workers: usize, item: usize) -> Option<Turn<'_>> {
         let may = |line: &Line| line.failed || item < line.oldest + runs_ahead(workers);
-        if !may(&self.line()) {
+        let mut line = self.line();
+        if !may(&line) {
+            drop(line);
             // States of this thread may lie here until others end.
-            store.while_blocked(|| {
-                let line = self.moved.wait_while(self.line(), |line| !may(line));
-                drop(line);
+            run.store.while_blocked(|| {
+                let mut line = self.line();
+                while !may(&line) && run.go_on().is_ok() {
+                    let waited = self.moved.wait_timeout(line, LOOK_AGAIN);
+                    line = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
             });
+            line = self.line();
         }
-        (!self.line().failed).then_some(Turn { folds: self, item })
+        let goes = may(&line) && !line.failed;
+        drop(line); // a turn takes it when it is dropped
+        goes.then(|| Turn { folds: self, item })
     }
 
     /// Takes in a run's states; returns the merged ones after the last run.

@@ -197,8 +197,8 @@ impl Run<'_> {
         let in_line = matches!(stage.kind, StageKind::Reduce { .. });
         self.parallel(workers, items, |item| {
             let turn = if in_line {
-                let Some(turn) = folds.enter(self.store, workers, item) else {
-                    return Ok(());
+                let Some(turn) = folds.enter(self, workers, item) else {
+                    return self.go_on();
                 };
                 Some(turn)
             } else {

@@ -32,7 +32,7 @@ pub(super) struct Stored {
 }
 
 /// Smaller chunks are not worth opening twice.
-const WORTH_A_HINT: usize = 64 << 10;
+const WORTH_A_HINT: usize = 256 << 10;
 /// The most objects that one hint is about.
 const MOST_HINTS: usize = 256;
 
