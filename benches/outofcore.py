@@ -19,9 +19,9 @@ The page cache is emptied before each turn where that is allowed (as root). Peak
 kernel's account of the child process. Answers are compared with NumPy's on sample columns.
 
 With --peers each job runs by Dask, on threads and on a local cluster of one process a core with the job's
-memory shared out among them, and by Cubed where it has the operations, which keeps a bound as we do. What
-goes to chunks of columns is written as Zarr by them, since they write NetCDF from one thread. A peer that holds more
-than `--most` is killed.
+memory shared out among them, and by Cubed where it has the operations, which keeps a bound as we do. Large
+outputs are Zarr there, since they write NetCDF from one thread. A peer that holds more than `--most`, or takes
+longer than a quarter of an hour, is killed.
 
 Needs Linux and Python with `numpy` and `netCDF4`; with --peers also `xarray`, `dask[distributed]`, `flox`,
 `zarr`, `h5py` and `cubed`.
@@ -41,6 +41,7 @@ import threading
 import time
 
 MIB = 1 << 20
+LONGEST = 900  # seconds of a job
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 DASK = """
@@ -139,12 +140,17 @@ def resident(pid):
 
 
 def watch(child, most, seen):
-    """Notes the most that a process and those below it held, and kills them when it is too much."""
+    """Notes the most that a process and those below it held, and kills them when it is too much, or when
+    they take too long: workers that wait for memory may wait for ever."""
+    began = time.perf_counter()
     while child.returncode is None:
         try:
             seen["mib"] = max(seen["mib"], resident(child.pid))
             if seen["mib"] > most:
-                seen["killed"] = True
+                seen["killed"] = f"when it held {seen['mib']:.0f} MiB"
+            elif time.perf_counter() - began > LONGEST:
+                seen["killed"] = f"after {LONGEST} s"
+            if seen["killed"]:
                 os.killpg(child.pid, signal.SIGKILL)
                 return
         except (OSError, IndexError):
@@ -157,7 +163,7 @@ def run(command, most):
     began = time.perf_counter()
     child = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                              start_new_session=True)
-    seen = {"mib": 0, "killed": False}
+    seen = {"mib": 0, "killed": ""}
     watcher = threading.Thread(target=watch, args=(child, most, seen))
     watcher.start()
     text = child.stdout.read().decode(errors="replace")
@@ -167,7 +173,7 @@ def run(command, most):
     watcher.join()
     turn = {"wall": wall, "cpu": use.ru_utime + use.ru_stime, "peak_mib": max(use.ru_maxrss / 1024, seen["mib"])}
     if seen["killed"]:
-        turn["failed"] = f"killed when it held {seen['mib']:.0f} MiB"
+        turn["failed"] = f"killed {seen['killed']}"
     elif child.returncode:
         turn["failed"] = f"exit code {child.returncode}: {text.strip().splitlines()[-1:] or ''}"
     start = text.find("{")
