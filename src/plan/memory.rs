@@ -384,7 +384,7 @@ impl MemoryProof {
             let alive = arrays
                 .iter()
                 .filter(|a| a.made_by <= stage.id && stage.id <= a.last_use);
-            let alive: u64 = alive.filter(|a| a.stored).map(array_bytes).sum();
+            let alive: u64 = alive.filter(|a| a.stored).map(stored_bytes).sum();
             memory.spillable = alive.saturating_sub(pinned);
             let need = memory.bytes();
             if need > budget {
@@ -417,6 +417,11 @@ impl MemoryProof {
         }
         Ok(proof)
     }
+}
+
+/// Bytes of all tiles of an array, with what buffers are rounded up to.
+fn stored_bytes(array: &PlanArray) -> u64 {
+    array.grid.count() as u64 * tile_bytes(array)
 }
 
 /// Bytes of the largest tile of an array.
