@@ -2,16 +2,17 @@
 //! values that plain loops give.
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "common/gpu_session.rs"]
+mod gpu_session;
 #[path = "common/synthetic.rs"]
 mod synthetic;
 
+use gpu_session::session_on;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use synthetic::{Kept, Synthetic};
-use tilewise::geometry::Region;
-use tilewise::session::{Config, DeviceChoice, s};
+use tilewise::Array;
+use tilewise::session::{DeviceChoice, s};
 use tilewise::store::Sink;
-use tilewise::{Array, DType, Result, Session};
 
 const SHAPE: [usize; 3] = [24, 30, 50];
 
@@ -21,52 +22,6 @@ fn value(place: usize) -> f64 {
 
 fn at(t: usize, y: usize, x: usize) -> f64 {
     value((t * SHAPE[1] + y) * SHAPE[2] + x)
-}
-
-/// Counts what is written to a sink.
-#[derive(Debug)]
-struct Counted {
-    to: Arc<Kept>,
-    writes: AtomicU64,
-}
-
-impl Sink for Counted {
-    fn name(&self) -> String {
-        self.to.name()
-    }
-    fn shape(&self) -> &[usize] {
-        self.to.shape()
-    }
-    fn dtype(&self) -> DType {
-        self.to.dtype()
-    }
-    fn chunks(&self) -> Option<&[usize]> {
-        self.to.chunks()
-    }
-    fn write(&self, region: &Region, data: &[u8]) -> Result<()> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.to.write(region, data)
-    }
-    fn scratch_bytes(&self, region: &Region) -> usize {
-        self.to.scratch_bytes(region)
-    }
-}
-
-fn session(device: DeviceChoice, memory: u64) -> Option<Session> {
-    let config = Config {
-        memory: Some(memory),
-        threads: Some(2),
-        device,
-        ..Config::default()
-    };
-    match Session::new(config) {
-        Ok(session) => Some(session),
-        Err(error) if device == DeviceChoice::Cpu || std::env::var_os("CI").is_some() => panic!("{error}"),
-        Err(error) => {
-            println!("skipped, no adapter: {error}");
-            None
-        }
-    }
 }
 
 /// Each element less its right neighbour, and the last column as it is; and the sum over the rows beside.
@@ -101,19 +56,14 @@ fn wanted() -> Vec<f64> {
 #[test]
 fn sinks_get_whole_chunks() {
     for device in [DeviceChoice::Cpu, DeviceChoice::Gpu(None)] {
-        let Some(session) = session(device, 64 << 20) else {
+        let Some(session) = session_on(device, 64 << 20) else {
             continue;
         };
         for chunk in [[4, 30, 50], [5, 30, 50], [24, 7, 11]] {
             let x = Synthetic::<f64>::new("x", &SHAPE, Some(&[1, 30, 50]), value).array();
             let array = edged(&x);
             let other = (&array + 1.0).unwrap();
-            let sink = |array| {
-                Arc::new(Counted {
-                    to: Kept::of(array, Some(&chunk)),
-                    writes: AtomicU64::new(0),
-                })
-            };
+            let sink = |array| Kept::of(array, Some(&chunk));
             let (first, second) = (sink(&array), sink(&other));
             session
                 .store(&[
@@ -121,13 +71,16 @@ fn sinks_get_whole_chunks() {
                     (&other, second.clone() as Arc<dyn Sink>),
                 ])
                 .unwrap();
-            let got = |sink: &Counted| bytemuck::cast_slice::<u8, f64>(&sink.to.bytes()).to_vec();
+            let got = |sink: &Kept| bytemuck::cast_slice::<u8, f64>(&sink.bytes()).to_vec();
             assert_eq!(got(&first), wanted());
             assert_eq!(got(&second), wanted().iter().map(|v| v + 1.0).collect::<Vec<_>>());
             let chunks: usize = SHAPE.iter().zip(chunk).map(|(n, c)| n.div_ceil(c)).product();
             if device == DeviceChoice::Cpu {
-                let writes = first.writes.load(Ordering::Relaxed) as usize;
-                assert!(writes <= chunks, "{writes} writes of {chunks} chunks");
+                assert!(
+                    first.writes() <= chunks as u64,
+                    "{} writes of {chunks} chunks",
+                    first.writes()
+                );
             }
         }
     }
@@ -140,7 +93,7 @@ fn results_tiles_and_reductions_have_the_same_values() {
         (DeviceChoice::Cpu, 5 << 19),
         (DeviceChoice::Gpu(None), 64 << 20),
     ] {
-        let Some(session) = session(device, memory) else {
+        let Some(session) = session_on(device, memory) else {
             continue;
         };
         let x = Synthetic::<f64>::new("x", &SHAPE, Some(&[3, 30, 50]), value).array();

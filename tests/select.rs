@@ -2,37 +2,23 @@
 //! them, on the CPU and on an adapter.
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "common/gpu_session.rs"]
+mod gpu_session;
 #[path = "common/synthetic.rs"]
 mod synthetic;
 
+use gpu_session::session_on;
 use synthetic::Synthetic;
 use tilewise::kernels::Element;
-use tilewise::session::{ChunkSpec, Config, DeviceChoice, s};
+use tilewise::session::{ChunkSpec, DeviceChoice, s};
 use tilewise::{Array, Session};
 
 const MIB: u64 = 1 << 20;
 
-fn session(memory: u64, device: DeviceChoice) -> Option<Session> {
-    let config = Config {
-        memory: Some(memory),
-        threads: Some(2),
-        device,
-        ..Config::default()
-    };
-    match Session::new(config) {
-        Ok(session) => Some(session),
-        Err(error) if device == DeviceChoice::Cpu || std::env::var_os("CI").is_some() => panic!("{error}"),
-        Err(error) => {
-            println!("skipped, no adapter: {error}");
-            None
-        }
-    }
-}
-
 fn sessions() -> Vec<Session> {
     [DeviceChoice::Cpu, DeviceChoice::Gpu(None)]
         .into_iter()
-        .filter_map(|device| session(256 * MIB, device))
+        .filter_map(|device| session_on(device, 256 * MIB))
         .collect()
 }
 
@@ -54,13 +40,14 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 /// Shapes and chunks: none, ragged last ones, one, many, cut rows, extents of one and none.
-const FORMS: [(&[usize], Option<&[usize]>); 8] = [
+const FORMS: [(&[usize], Option<&[usize]>); 9] = [
     (&[1000], Some(&[64])),
     (&[7, 11, 13], Some(&[2, 5, 4])),
     (&[7, 11, 13], None),
     (&[1, 40, 1], Some(&[1, 9, 1])),
     (&[30, 20], Some(&[30, 20])),
     (&[0, 5], None),
+    (&[5, 0], None),
     (&[64, 3, 2], Some(&[1, 3, 2])),
     (&[1], None),
 ];
@@ -139,6 +126,19 @@ fn conditions_of_fewer_axes_pick_rows() {
 }
 
 #[test]
+fn rows_may_be_empty() {
+    for session in sessions() {
+        let x = Array::full(&[4, 0, 3], 1.0f32).unwrap();
+        let on = Array::from_vec(&[4], vec![true, false, true, true]).unwrap();
+        let picked = session.extract(&on, &x).unwrap();
+        assert_eq!(
+            (picked.shape(), all::<f32>(&session, &picked).len()),
+            (&[3, 0, 3][..], 0)
+        );
+    }
+}
+
+#[test]
 fn views_reductions_and_closures_are_conditions_too() {
     for session in sessions() {
         let x = Synthetic::<f32>::new("x", &[12, 10], Some(&[5, 4]), |i| (i % 17) as f32).array();
@@ -167,7 +167,7 @@ fn views_reductions_and_closures_are_conditions_too() {
 #[test]
 fn every_size_of_element_is_moved() {
     fn check<T: Element + PartialEq + std::fmt::Debug>(values: &[T]) {
-        let session = session(64 * MIB, DeviceChoice::Cpu).unwrap();
+        let session = session_on(DeviceChoice::Cpu, 64 * MIB).unwrap();
         let x = Array::from_vec(&[values.len()], values.to_vec()).unwrap();
         let odd: Vec<bool> = (0..values.len()).map(|i| i % 2 == 1).collect();
         let picked = session
@@ -223,7 +223,7 @@ fn slices_are_compressed() {
 
 #[test]
 fn what_does_not_agree_is_refused_by_name() {
-    let session = session(64 * MIB, DeviceChoice::Cpu).unwrap();
+    let session = session_on(DeviceChoice::Cpu, 64 * MIB).unwrap();
     let x = Array::full(&[4, 5], 1.0f32).unwrap();
     let text = |result: tilewise::Result<Array>| result.unwrap_err().to_string();
     let wrong = Array::full(&[5], true).unwrap();
@@ -245,7 +245,7 @@ fn large_arrays_pass_through_little_memory() {
         let shape = [64, 128, 512];
         let value = |i: usize| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44) as i64 - (1 << 19);
         let source = Synthetic::<i64>::new("large", &shape, Some(&chunk), value);
-        let session = session(3 * MIB, DeviceChoice::Cpu).unwrap();
+        let session = session_on(DeviceChoice::Cpu, 3 * MIB).unwrap();
         let x = source.array();
         let seldom = x.apply("greater", &[&Array::scalar((1i64 << 19) - 200)]).unwrap();
         let picked = session.extract(&seldom, &x).unwrap();

@@ -345,28 +345,14 @@ impl BlockOp for Select {
         let [condition, values] = call.operands else {
             return Err(Error::invalid("picked rows: not two operands"));
         };
-        let whole = match call.out.bytes_mut() {
-            Some(out) => self.copy(condition, values, skip, out),
-            None => {
-                let mut out = vec![0; call.block.len() * values.dtype.size()];
-                let whole = self.copy(condition, values, skip, &mut out);
-                call.out.fill_from(&out);
-                whole
-            }
-        };
-        match whole {
+        // Blocks span the axes of a row.
+        let all = || Error::invalid("picked rows: a result that is not contiguous");
+        let out = call.out.bytes_mut().ok_or_else(all)?;
+        match self.copy(condition, values, skip, out) {
             true => Ok(()),
             false => Err(Error::invalid(
                 "fewer rows are picked than were counted: the condition's source has changed meanwhile",
             )),
-        }
-    }
-
-    fn scratch_bytes(&self, block: &[usize]) -> usize {
-        // Only where the result is not contiguous; then an element is at most a pair of f64.
-        match self.row.is_empty() {
-            true => 0,
-            false => block.iter().product::<usize>() * 16,
         }
     }
 }

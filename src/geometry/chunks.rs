@@ -5,6 +5,7 @@
 
 use super::Region;
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -90,6 +91,22 @@ impl AxisChunks {
             AxisChunks::Regular { chunk, .. } => at / chunk,
             AxisChunks::Irregular(bounds) => bounds.partition_point(|&b| b <= at).saturating_sub(1),
         }
+    }
+
+    /// The extents that chunks have, each with how many have it.
+    pub fn extents(&self) -> BTreeMap<usize, usize> {
+        let mut extents = BTreeMap::new();
+        match self {
+            AxisChunks::Regular { len, chunk } => {
+                let rest = len % chunk;
+                extents.extend((len >= chunk).then_some((*chunk, len / chunk)));
+                extents.extend((rest > 0 || *len == 0).then_some((rest, 1)));
+            }
+            AxisChunks::Irregular(bounds) => bounds
+                .windows(2)
+                .for_each(|w| *extents.entry(w[1] - w[0]).or_insert(0) += 1),
+        }
+        extents
     }
 
     /// Extent of the largest chunk.

@@ -63,8 +63,8 @@ pub(crate) fn write_piece(
     })
 }
 
-/// Says that the box of extents `extent` at `from` of the data at `offset` will be read, as far as its rows
-/// are long.
+/// Says that the box of extents `extent` at `from` of the data at `offset` will be read, where its rows are
+/// long.
 pub(crate) fn will_read_piece(file: &ReadFile, offset: u64, from: Side, extent: &[usize], size: usize) {
     let dense = Side {
         shape: extent,
@@ -72,16 +72,15 @@ pub(crate) fn will_read_piece(file: &ReadFile, offset: u64, from: Side, extent: 
     };
     let mut hints = Hints::new(file);
     let told = for_each_run(from, dense, extent, size, |at, _, bytes| {
-        match bytes < SHORT_ROW {
-            true => Err(()),
-            false => {
-                hints.add(offset + at as u64, bytes as u64);
-                Ok(())
-            }
-        }
+        hints.add(offset + at as u64, bytes as u64);
+        // Rows are alike: after a short one come more.
+        if bytes < SHORT_ROW { Err(()) } else { Ok(()) }
     });
     let (Ok(()) | Err(())) = told;
 }
+
+/// A shorter stretch is read sooner than the system hears of it.
+const WORTH_A_HINT: u64 = 32 << 10;
 
 /// Hints about stretches of a file, neighbours joined.
 pub(crate) struct Hints<'a> {
@@ -109,7 +108,7 @@ impl<'a> Hints<'a> {
     }
 
     fn tell(&mut self) {
-        if self.end > self.start {
+        if self.end - self.start >= WORTH_A_HINT {
             self.file.will_read(self.start, self.end - self.start);
         }
         (self.start, self.end) = (0, 0);

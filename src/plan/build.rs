@@ -292,9 +292,8 @@ impl Builder {
         if let StageKind::Custom(_) = stage.kind {
             return self.fit_exactly(stage, spec, &hint, &starts, sinks, room, limits);
         }
-        // Elsewhere each block is one kernel's.
-        let in_parts = matches!(stage.kind, StageKind::Store) && limits.tasks.card.is_none();
-        let refine = |chosen: &Chunks| match in_parts {
+        let joins = stage.joins_parts(limits.tasks);
+        let refine = |chosen: &Chunks| match joins {
             true => chosen.clone(),
             false => grid::refine(chosen, &starts),
         };

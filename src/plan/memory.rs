@@ -8,9 +8,10 @@
 use super::shared::Read;
 use super::stage::{Feed, Input, PlanArray, Stage, StageKind, Variant};
 use super::{Limits, TaskSize, strips};
-use crate::geometry::{AxisMap, Region};
+use crate::geometry::{AxisChunks, AxisMap, Region};
 use crate::store::{Pool, Sink};
 use crate::{Error, Result, human_bytes};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tilewise_kernels::reduce::State;
@@ -53,6 +54,9 @@ pub struct MemoryProof {
 
 /// Strips and tables that one running task holds beside its buffers, at least.
 pub(crate) const TASK_SCRATCH: u64 = 1 << 20;
+
+/// More shapes of tiles are not told apart.
+const MOST_SHAPES: usize = 1 << 12;
 
 /// Terms of what is held without being asked for piece by piece.
 const READERS: &str = "readers";
@@ -228,9 +232,9 @@ pub(crate) fn task_terms(
         };
         outputs += Pool::held_bytes(extra);
         // Parts of a block are computed on their own and brought together.
-        let in_parts = matches!(stage.kind, StageKind::Store) && stage.variants.len() > 1;
+        let in_parts = stage.joins_parts(tasks) && stage.variants.len() > 1;
         for &id in &stage.arrays {
-            if in_parts && tasks.card.is_none() {
+            if in_parts {
                 outputs += Pool::held_bytes(points * arrays[id].dtype.size());
             }
             outputs += Pool::held_bytes(points * arrays[id].dtype.size());
@@ -343,6 +347,8 @@ impl MemoryProof {
             ..MemoryProof::default()
         };
         let mut worst: Option<(&Stage, StageMemory)> = None;
+        let kept_as_tiles = |array: &PlanArray| if array.stored { stored_bytes(array) } else { 0 };
+        let stored: Vec<u64> = arrays.iter().map(kept_as_tiles).collect();
         for (stage, &workers) in stages.iter().zip(workers) {
             let block = stage.grid.largest();
             let mut memory = StageMemory {
@@ -383,8 +389,9 @@ impl MemoryProof {
             }
             let alive = arrays
                 .iter()
-                .filter(|a| a.made_by <= stage.id && stage.id <= a.last_use);
-            let alive: u64 = alive.filter(|a| a.stored).map(stored_bytes).sum();
+                .zip(&stored)
+                .filter(|(a, _)| a.made_by <= stage.id && stage.id <= a.last_use);
+            let alive: u64 = alive.map(|(_, bytes)| bytes).sum();
             memory.spillable = alive.saturating_sub(pinned);
             let need = memory.bytes();
             if need > budget {
@@ -419,9 +426,31 @@ impl MemoryProof {
     }
 }
 
-/// Bytes of all tiles of an array, with what buffers are rounded up to.
-fn stored_bytes(array: &PlanArray) -> u64 {
-    array.grid.count() as u64 * tile_bytes(array)
+/// Bytes of all tiles of an array, with what buffers are rounded up to; a little more where tiles have very
+/// many shapes.
+pub(crate) fn stored_bytes(array: &PlanArray) -> u64 {
+    let axes: Vec<BTreeMap<usize, usize>> = array.grid.axes().iter().map(AxisChunks::extents).collect();
+    let shapes = axes
+        .iter()
+        .fold(1usize, |n, extents| n.saturating_mul(extents.len()));
+    if shapes > MOST_SHAPES {
+        return array.grid.count() as u64 * tile_bytes(array);
+    }
+    // Bytes of a tile so far, and how many have them.
+    let mut tiles = vec![(array.dtype.size(), 1u64)];
+    for extents in axes {
+        let each = |&(bytes, count): &(usize, u64)| {
+            let grown = extents
+                .iter()
+                .map(move |(&n, &times)| (bytes * n, count * times as u64));
+            grown.collect::<Vec<_>>()
+        };
+        tiles = tiles.iter().flat_map(each).collect();
+    }
+    let held = tiles
+        .into_iter()
+        .map(|(bytes, count)| count * Pool::held_bytes(bytes));
+    held.sum()
 }
 
 /// Bytes of the largest tile of an array.

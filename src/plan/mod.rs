@@ -26,7 +26,9 @@ pub use memory::{MemoryProof, StageMemory, Term};
 pub use stage::{ArrayId, Feed, Input, PlanArray, Stage, StageKind, Variant};
 
 pub(crate) use grid::block_extents;
-pub(crate) use memory::{TASK_SCRATCH, array_bytes, copies_boxes, lies_in_memory, rows_in_place, runs_ahead};
+pub(crate) use memory::{
+    TASK_SCRATCH, array_bytes, copies_boxes, lies_in_memory, rows_in_place, runs_ahead, stored_bytes,
+};
 pub(crate) use strips::{LONGEST_STRIP, STRIP};
 
 use crate::expr::Expr;

@@ -1,5 +1,6 @@
 //! Stages: fused programs over a block grid, and the arrays between them.
 
+use super::TaskSize;
 use super::program::{AxisRole, Program};
 use super::shared::Read;
 use crate::expr::{BlockOp, Custom, Expr};
@@ -87,7 +88,7 @@ pub struct Stage {
     /// The blocks of its tasks.
     pub grid: Chunks,
     /// Per axis the starts of the parts that have their own variant (the first is 0). Blocks lie within
-    /// one part each, but those of a stage that stores its values on the CPU.
+    /// one part each, but those of a stage that stores its values, planned for the CPU.
     pub cuts: Vec<Vec<usize>>,
     /// The variants, row-major over the parts.
     pub variants: Vec<Variant>,
@@ -172,6 +173,11 @@ impl Stage {
             number = number * starts.len() + starts.partition_point(|s| s <= at).saturating_sub(1);
         }
         &self.variants[number]
+    }
+
+    /// Whether a block may reach over several parts; elsewhere each is one kernel's.
+    pub(crate) fn joins_parts(&self, tasks: TaskSize) -> bool {
+        matches!(self.kind, StageKind::Store) && tasks.card.is_none()
     }
 
     /// The parts of a block that have variants of their own, in row-major order.

@@ -54,11 +54,19 @@ pub(super) fn run_item(
         bytes => Some(run.store.reserve("block operation", bytes)?),
     };
     let mut carry = vec![0u64; words];
-    for block in column().filter(|block| !block.is_empty()) {
+    let blocks = column().filter(|block| !block.is_empty());
+    for block in fetch::announced(blocks, |next| announce(run, stage, op, next)) {
         run.go_on()?;
         run_block(run, stage, placement, op, &block, &mut carry)?;
     }
     Ok(())
+}
+
+/// Tells sources what a block needs at first.
+pub(super) fn announce(run: &Run<'_>, stage: &Stage, op: &dyn BlockOp, block: &Region) {
+    for (number, variant) in stage.variants.iter().enumerate() {
+        fetch::announce(run, variant, &op.needs_in_step(number, block, 0));
+    }
 }
 
 /// The memory of an operand's part.

@@ -12,6 +12,7 @@ use crate::expr::{Expr, Substitution, needs};
 use crate::plan::{Destination, Plan, Root, Stage, StageKind, array_bytes};
 use crate::{Error, Result};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -26,6 +27,11 @@ struct Entry {
 }
 
 impl Cache {
+    /// Whether no array is marked.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     /// The tiles of an array, if they are kept now.
     pub fn kept(&self, id: u128) -> Option<Arc<KeptTiles>> {
         lock(&self.0).get(&id)?.kept.clone()
@@ -87,15 +93,15 @@ impl Session {
         self.inner.cache.kept(array.expr().id()).is_some()
     }
 
-    /// Bytes of all tiles that outlive computations, those of persisted arrays too.
+    /// Bytes of the elements of all arrays that outlive computations, persisted ones too.
     pub fn kept_bytes(&self) -> u64 {
-        self.inner.kept_bytes()
+        self.inner.kept.elements.load(Ordering::Relaxed)
     }
 
     /// Plans some roots over what is cached, after what they need and can be kept is.
     pub(super) fn plan_cached(&self, roots: &[Root]) -> Result<(Plan, Vec<Root>)> {
         let cache = &self.inner.cache;
-        if lock(&cache.0).is_empty() {
+        if cache.is_empty() {
             return Ok((self.inner.plan(roots)?, roots.to_vec()));
         }
         let with = self.over_kept(roots, true)?;
@@ -113,8 +119,12 @@ impl Session {
         let cache = &self.inner.cache;
         let mut known = Substitution::default();
         let mut missing = HashMap::new();
+        let exprs: Vec<Expr> = roots.iter().map(|root| root.expr.clone()).collect();
+        // Only of these it is asked whether all of their tiles are there.
+        let below = needs(&exprs, |_| false);
         let entries: Vec<_> = lock(&cache.0)
             .values()
+            .filter(|entry| below.contains_key(&entry.expr.id()))
             .map(|entry| (entry.expr.clone(), entry.kept.clone()))
             .collect();
         for (expr, kept) in entries {
@@ -125,7 +135,6 @@ impl Session {
                 }
             }
         }
-        let exprs: Vec<Expr> = roots.iter().map(|root| root.expr.clone()).collect();
         let needed = needs(&exprs, |id| known.holds(id));
         let is_needed = |expr: &Expr| needed.get(&expr.id()) == Some(&true);
         let mut missing: Vec<Expr> = missing.into_values().filter(is_needed).collect();

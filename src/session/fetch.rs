@@ -6,7 +6,7 @@ use super::run::Run;
 use crate::device::{Binding, Bytes, Keeper, Resident, Task};
 use crate::geometry::{Access, Region, Selection, row_major_strides};
 use crate::plan::{Feed, Input, Variant, lies_in_memory};
-use crate::store::{Buffer, Tile, TileKey, copy_region};
+use crate::store::{Buffer, Source, Tile, TileKey, copy_region};
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,7 +26,7 @@ pub(super) enum Held {
     /// A tile that stays where it is.
     Tile(Tile),
     /// A source that lies in memory.
-    Source(Arc<dyn crate::store::Source>),
+    Source(Arc<dyn Source>),
     /// A tile on the device.
     Resident(Resident),
 }
@@ -169,32 +169,52 @@ pub(super) fn announce(run: &Run<'_>, variant: &Variant, block: &Region) {
     if block.len() * 8 < LEAST_AHEAD {
         return;
     }
-    let tell = |input: &Input, mut region: Region| {
-        if let Feed::Source(source) = &input.feed
-            && !lies_in_memory(input, &run.plan.arrays)
-            && !region.is_empty()
-        {
-            let each = region.len() / region.shape.first().copied().unwrap_or(1).max(1);
-            if let Some(first) = region.shape.first_mut() {
-                *first = (*first).min((MOST_AHEAD / (each * input.dtype.size()).max(1)).max(1));
-            }
+    let tell = |source: &Arc<dyn Source>, input: &Input, region: Option<Region>| {
+        let Some(mut region) = region.filter(|region| !region.is_empty()) else {
+            return;
+        };
+        let each = region.len() / region.shape.first().copied().unwrap_or(1).max(1);
+        if let Some(first) = region.shape.first_mut() {
+            *first = (*first).min((MOST_AHEAD / (each * input.dtype.size()).max(1)).max(1));
+        }
+        // What several stages read may lie on the device.
+        let shared = run.shared.at_stage(source.as_ref(), 0);
+        if shared.is_none_or(|(number, _)| run.residents.region(number, &region).is_none()) {
             source.will_read(&region);
         }
     };
     for read in &variant.reads {
+        // All inputs of a read are of one feed.
+        let first = &variant.inputs[read.inputs[0]];
+        let Feed::Source(source) = &first.feed else {
+            continue;
+        };
+        if lies_in_memory(first, &run.plan.arrays) || source.stored_tiles().is_some() {
+            continue;
+        }
         let together = read.together(&variant.inputs, &run.plan.arrays, &block.shape);
         match (together, read.region(block)) {
-            (Some(_), Some(region)) => tell(&variant.inputs[read.inputs[0]], region),
+            (Some(_), Some(region)) => tell(source, first, Some(region)),
             _ => {
-                for &number in &read.inputs {
-                    let input = &variant.inputs[number];
-                    if let Some(region) = single_runs(&input.map.access(block).0) {
-                        tell(input, region);
-                    }
+                for input in read.inputs.iter().map(|&number| &variant.inputs[number]) {
+                    tell(source, input, single_runs(&input.map.access(block).0));
                 }
             }
         }
     }
+}
+
+/// Blocks in order, each of which is told of before the one in front of it is worked on; not the first.
+pub(super) fn announced(
+    blocks: impl Iterator<Item = Region>,
+    tell: impl Fn(&Region),
+) -> impl Iterator<Item = Region> {
+    let mut blocks = blocks.peekable();
+    std::iter::from_fn(move || {
+        let block = blocks.next()?;
+        blocks.peek().into_iter().for_each(&tell);
+        Some(block)
+    })
 }
 
 /// A region of an input's feed that several inputs see.

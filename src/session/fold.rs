@@ -110,6 +110,20 @@ impl Split {
             .unzip();
         Region { start, shape }
     }
+
+    /// The blocks of an item that are not empty, in order.
+    fn blocks(&self, item: usize) -> impl Iterator<Item = Region> {
+        let (kept, segment) = (self.kept.block(item / self.segments), item % self.segments);
+        let count = self.folded.count();
+        let run = segment * count / self.segments..(segment + 1) * count / self.segments;
+        let regions = run.map(move |number| self.region(&kept, &self.folded.block(number)));
+        regions.filter(|block| !block.is_empty())
+    }
+}
+
+/// The block that an item begins with.
+pub(super) fn first_block(stage: &Stage, item: usize) -> Option<Region> {
+    Split::new(stage).blocks(item).next()
 }
 
 /// Number of items of a reduction: kept blocks times runs.
@@ -133,14 +147,7 @@ pub(super) fn run_item(
         return Ok(());
     }
     let mut states = new_states(run, stage, &split, &kept)?;
-    let count = split.folded.count();
-    let blocks: Vec<usize> =
-        (segment * count / split.segments..(segment + 1) * count / split.segments).collect();
-    let blocks = || {
-        let regions = blocks.iter();
-        let region = |&number: &usize| split.region(&kept, &split.folded.block(number));
-        regions.map(region).filter(|block| !block.is_empty())
-    };
+    let blocks = || split.blocks(item);
     let begun = run
         .kept_of(stage.id)
         .and_then(|checkpoint| checkpoint.take_run(stage.id, item, &mut states.states));
@@ -152,12 +159,9 @@ pub(super) fn run_item(
     };
     let mut part = run.part_writer(stage, item);
     if let Some(fed) = fed {
-        let mut ahead = blocks().skip(fed + 1);
-        for (number, block) in blocks().enumerate().skip(fed) {
+        let tell = |next: &Region| fetch::announce(run, stage.variant(&next.start), next);
+        for (number, block) in (fed..).zip(fetch::announced(blocks().skip(fed), tell)) {
             run.go_on()?;
-            if let Some(next) = ahead.next() {
-                fetch::announce(run, stage.variant(&next.start), &next);
-            }
             feed(run, stage, placement, &block, &mut states.states)?;
             if let Some(part) = &mut part {
                 run.note_kept(part.fed(number + 1, &states.states));
@@ -230,7 +234,8 @@ fn gather<B: Iterator<Item = Region>>(
         let mut outputs: Vec<OutMut<'_>> = held.iter_mut().map(OutMut::Fold).collect();
         keeper.run_resident(&task, &residents, &mut outputs)
     };
-    let added = blocks().try_for_each(|block| add(&block));
+    let tell = |next: &Region| fetch::announce(run, stage.variant(&next.start), next);
+    let added = fetch::announced(blocks(), tell).try_for_each(|block| add(&block));
     let settled = added.and_then(|()| held.iter_mut().try_for_each(Accumulator::settle));
     states.extend(held.into_iter().map(Accumulator::into_host));
     if let Err(error) = settled {

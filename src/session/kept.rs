@@ -2,7 +2,7 @@
 
 use super::residents::Residents;
 use crate::geometry::{Chunks, Region};
-use crate::plan::{PlanArray, array_bytes};
+use crate::plan::{PlanArray, array_bytes, stored_bytes};
 use crate::store::{Source, StoredTiles, TileKey, TileStore, copy_region};
 use crate::{Error, Result};
 use std::fmt;
@@ -13,6 +13,15 @@ use tilewise_kernels::DType;
 /// Persisted arrays so far: sessions number their own arrays, so a number of one session tells
 /// nothing beside another's.
 static PERSISTED: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of all persisted arrays of a session.
+#[derive(Debug, Default)]
+pub(super) struct KeptBytes {
+    /// Of their elements.
+    pub elements: AtomicU64,
+    /// That their tiles hold: buffers are rounded up.
+    pub held: AtomicU64,
+}
 
 /// The tiles of one array; dropping it removes them.
 pub(super) struct KeptTiles {
@@ -25,22 +34,26 @@ pub(super) struct KeptTiles {
     chunk: Vec<usize>,
     dtype: DType,
     grid: Chunks,
-    /// The bytes of all persisted arrays of the session, which this one's are counted in.
-    all_bytes: Arc<AtomicU64>,
+    /// Bytes that its tiles hold.
+    held: u64,
+    all: Arc<KeptBytes>,
 }
 
 impl KeptTiles {
-    /// The tiles of `array`, which the store has under `key`, counted in `all_bytes`.
+    /// The tiles of `array`, which the store has under `key`, counted in `all`.
     pub fn new(
         store: TileStore,
         residents: Arc<Residents>,
-        all_bytes: Arc<AtomicU64>,
+        all: Arc<KeptBytes>,
         key: u64,
         array: &PlanArray,
     ) -> KeptTiles {
-        all_bytes.fetch_add(array_bytes(array), Ordering::Relaxed);
+        let held = stored_bytes(array);
+        all.held.fetch_add(held, Ordering::Relaxed);
+        all.elements.fetch_add(array_bytes(array), Ordering::Relaxed);
         KeptTiles {
-            all_bytes,
+            held,
+            all,
             store,
             residents,
             key,
@@ -150,6 +163,8 @@ impl Drop for KeptTiles {
             self.residents.remove(key);
             self.store.remove(key);
         }
-        self.all_bytes.fetch_sub(self.stored_bytes(), Ordering::Relaxed);
+        self.all.held.fetch_sub(self.held, Ordering::Relaxed);
+        let elements = self.stored_bytes();
+        self.all.elements.fetch_sub(elements, Ordering::Relaxed);
     }
 }

@@ -48,7 +48,7 @@ use crate::{Error, Result};
 use cache::Cache;
 use checkpoint::{Checkpoint, Folder, Job};
 use event::Ear;
-use kept::KeptTiles;
+use kept::{KeptBytes, KeptTiles};
 use next_use::NextUse;
 use place::{Devices, GpuMemory};
 use residents::Residents;
@@ -102,18 +102,13 @@ struct Inner {
     cache: Cache,
     filling: Mutex<f64>,
     /// Bytes of arrays that outlive the runs that made them.
-    kept: Arc<AtomicU64>,
+    kept: Arc<KeptBytes>,
 }
 
 impl Inner {
-    /// Bytes of all tiles that outlive runs.
-    fn kept_bytes(&self) -> u64 {
-        self.kept.load(Ordering::Relaxed)
-    }
-
     /// A plan within the limits beside what is kept.
     fn plan(&self, roots: &[Root]) -> Result<Plan> {
-        let kept = self.kept_bytes();
+        let kept = self.kept.held.load(Ordering::Relaxed);
         Plan::new(roots, Limits { kept, ..self.limits })
     }
 }
@@ -452,7 +447,9 @@ impl Session {
     /// Plans and runs; returns the plan and the store's numbers of its arrays.
     fn run(&self, roots: &[Root], results: Vec<Option<&mut [u8]>>) -> Result<(Plan, Vec<u64>)> {
         // What is computed for the cache is kept until all is done.
-        let job = self.inner.resume.as_ref().map(Folder::enter).transpose()?;
+        let folder = self.inner.resume.as_ref();
+        let folder = folder.filter(|_| !self.inner.cache.is_empty());
+        let job = folder.map(Folder::enter).transpose()?;
         let (plan, roots) = self.plan_cached(roots)?;
         let made = self.run_planned(&roots, plan, results)?;
         job.into_iter().for_each(Job::succeed);

@@ -168,6 +168,9 @@ impl Report {
                 self.resumed_items
             );
         }
+        if self.cache_seconds > 0.0 {
+            out += &format!("cache: {:.3} s to compute what is kept\n", self.cache_seconds);
+        }
         out + &format!(
             "time: {:.3} s, of which planning {:.4} s\n",
             self.seconds, self.plan_seconds

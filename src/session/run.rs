@@ -354,12 +354,15 @@ impl Run<'_> {
             StageKind::Block(op) if item < blocks::item_count(stage, op.as_ref()) => {
                 let block = blocks::column(stage, op.as_ref(), item).next();
                 if let Some(block) = block.map(|at| stage.grid.region(&at)).filter(|b| !b.is_empty()) {
-                    for (number, variant) in stage.variants.iter().enumerate() {
-                        fetch::announce(self, variant, &op.needs_in_step(number, &block, 0));
-                    }
+                    blocks::announce(self, stage, op.as_ref(), &block);
                 }
             }
-            // Runs of reductions tell of one block after another.
+            // Later blocks of an item are announced one after another.
+            StageKind::Reduce { .. } if item < fold::item_count(stage) => {
+                if let Some(block) = fold::first_block(stage, item) {
+                    fetch::announce(self, stage.variant(&block.start), &block);
+                }
+            }
             _ => {}
         }
     }

@@ -1,6 +1,8 @@
 //! Telling the system what will be read from a file, so that the disk works while others compute.
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd as _;
 
 /// The system takes no more of one hint than it would read ahead at once: half a MiB or more everywhere.
 const PIECE: u64 = 512 << 10;
@@ -21,7 +23,6 @@ pub(crate) fn will_read(file: &File, offset: u64, len: u64) {
 
 #[cfg(target_os = "linux")]
 fn hint(file: &File, offset: u64, len: u64) -> bool {
-    use std::os::fd::AsRawFd as _;
     let (Ok(start), Ok(last)) = (
         libc::off_t::try_from(offset),
         libc::off_t::try_from(offset.saturating_add(len - 1)),
@@ -39,7 +40,6 @@ fn hint(file: &File, offset: u64, len: u64) -> bool {
 /// Whether the byte at `offset` can be read without the disk; `false` where the system cannot tell.
 #[cfg(target_os = "linux")]
 fn is_cached(file: &File, offset: libc::off_t) -> bool {
-    use std::os::fd::AsRawFd as _;
     let mut byte = 0u8;
     let into = libc::iovec {
         iov_base: (&raw mut byte).cast(),
@@ -77,5 +77,47 @@ mod tests {
         let mut back = vec![0; bytes.len()];
         file.read_exact_at(&mut back, 0).unwrap();
         assert!(back == bytes);
+    }
+    /// Whether the page at `offset` of a file of `len` bytes is in the page cache, asked without reading it.
+    #[cfg(target_os = "linux")]
+    fn is_resident(file: &File, len: usize, offset: usize) -> bool {
+        let mut pages = vec![0u8; len.div_ceil(4096)];
+        // SAFETY: a new mapping of an open file that nobody reads through; `pages` has a byte for each page
+        // of at least 4 KiB in it; it is unmapped with the length that it was made with.
+        unsafe {
+            let none = std::ptr::null_mut();
+            let map = libc::mmap(none, len, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0);
+            assert_ne!(map, libc::MAP_FAILED);
+            assert_eq!(libc::mincore(map, len, pages.as_mut_ptr()), 0);
+            libc::munmap(map, len);
+            pages[offset / libc::sysconf(libc::_SC_PAGESIZE) as usize] & 1 == 1
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_is_hinted_at_comes_to_the_page_cache() {
+        const LEN: usize = 8 << 20;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7; LEN]).unwrap();
+        file.sync_all().unwrap();
+        // SAFETY: the descriptor is open, and the call touches no memory of ours.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+        let places = [100, 2 << 20, (4 << 20) - 1];
+        if places.iter().any(|&at| is_resident(&file, LEN, at)) {
+            println!("skipped: this file system keeps its files in memory");
+            return;
+        }
+        will_read(&file, 0, 4 << 20);
+        for at in places {
+            let there = (0..500).any(|_| {
+                let there = is_resident(&file, LEN, at);
+                if !there {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                there
+            });
+            assert!(there, "byte {at} is not read ahead");
+        }
     }
 }

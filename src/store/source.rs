@@ -24,8 +24,8 @@ pub trait Source: Send + Sync + Debug {
     /// # Errors
     /// When the outside data cannot be read; the error names it.
     fn read(&self, region: &Region, out: &mut [u8]) -> Result<()>;
-    /// Hears that `region` will be read soon, and may have the medium begin; it must return at once and
-    /// hold no memory.
+    /// Hears that `region` will be read soon, and may have the medium begin. It must take far less time than
+    /// reading it, hold no memory, and leave what is wrong to be told by [`Source::read`].
     fn will_read(&self, _region: &Region) {}
     /// Bytes that one `read` of `region` holds beside `out` while it runs.
     fn scratch_bytes(&self, region: &Region) -> usize;

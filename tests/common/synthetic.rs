@@ -121,6 +121,7 @@ pub struct Kept {
     dtype: DType,
     chunks: Option<Vec<usize>>,
     bytes: Mutex<Vec<u8>>,
+    writes: AtomicU64,
 }
 
 impl Kept {
@@ -131,7 +132,13 @@ impl Kept {
             dtype: array.dtype(),
             chunks: chunks.map(<[usize]>::to_vec),
             bytes: Mutex::new(vec![0xA5; array.len() * array.dtype().size()]),
+            writes: AtomicU64::new(0),
         })
+    }
+
+    /// How often it was written to.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
     }
 
     /// The bytes written.
@@ -162,6 +169,7 @@ impl Sink for Kept {
     fn write(&self, region: &Region, data: &[u8]) -> Result<()> {
         let size = self.dtype.size();
         let row = region.shape.last().copied().unwrap_or(1) * size;
+        self.writes.fetch_add(1, Ordering::Relaxed);
         let mut bytes = self.bytes.lock().unwrap();
         let mut from = data.chunks_exact(row.max(1));
         rows(&self.shape, region, |first| {

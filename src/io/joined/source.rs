@@ -211,6 +211,10 @@ impl JoinedSource {
     }
 }
 
+/// Bytes of a piece of a file for which the file is opened before its turn: other files may have to be
+/// closed for it.
+const WORTH_OPENING: usize = 1 << 20;
+
 /// The error for a file that is not what it was.
 pub(super) fn changed(path: &Path, variable: &str) -> Error {
     Error::format(
@@ -267,7 +271,11 @@ impl Source for JoinedSource {
     }
 
     fn will_read(&self, region: &Region) {
-        for (part, piece, _) in self.pieces(region) {
+        let bytes = |piece: &Region| piece.len() * self.dtype.size();
+        for (part, piece, _) in self
+            .pieces(region)
+            .filter(|(_, piece, _)| bytes(piece) >= WORTH_OPENING)
+        {
             // Who reads it tells what is wrong with it.
             if let Ok(source) = self.open(part, &self.part_shape(part)) {
                 source.will_read(&piece);

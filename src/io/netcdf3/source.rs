@@ -10,6 +10,9 @@ use crate::store::Source;
 use crate::{DType, Result};
 use std::sync::Arc;
 
+/// Of smaller records none is hinted at.
+const WORTH_A_HINT: usize = 32 << 10;
+
 /// One numeric variable of an open file.
 #[derive(Debug)]
 pub(super) struct NetCdf3Source {
@@ -105,6 +108,9 @@ impl Source for NetCdf3Source {
 
     fn will_read(&self, region: &Region) {
         let (size, own) = (self.dtype.size(), usize::from(!self.dense()));
+        if self.place.bytes < WORTH_A_HINT {
+            return;
+        }
         let records = if own == 1 {
             region.start[0]..region.stop(0)
         } else {
