@@ -77,10 +77,10 @@ fn check(name: &str, device: DeviceChoice, work: fn(&Array) -> Result<Array>, un
         "{name} on {device:?}: announced, and never read"
     );
     assert!(reads > 8, "{name}: {reads} reads");
-    assert!(
-        known + unannounced >= reads,
-        "{name}: heard of {known} of {reads}"
-    );
+    let told = heard.len();
+    assert!(told + unannounced >= reads, "{name}: told of {told} of {reads}");
+    // A worker that the system stops may tell of a block when another has come to it.
+    assert!(2 * known > reads, "{name}: told of {known} of {reads} in time");
 }
 
 #[test]
