@@ -10,10 +10,10 @@ use super::filters::swap_bytes;
 use super::inflate::Inflated;
 use super::piece::{WINDOW, piece_scratch, read_piece, will_read_piece, write_piece};
 use super::runs::{Side, for_each_run};
+use super::write_file::WriteFile;
 use crate::geometry::{Region, checked_bytes};
 use crate::store::{Sink, Source};
 use crate::{DType, Error, Result};
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -258,7 +258,7 @@ impl Source for DenseSource {
 /// An array of a file being written, from that offset on.
 #[derive(Debug)]
 pub(super) struct DenseSink {
-    pub file: Arc<File>,
+    pub file: Arc<WriteFile>,
     pub path: PathBuf,
     pub variable: String,
     pub dtype: DType,
@@ -315,6 +315,6 @@ impl Sink for DenseSink {
     }
 
     fn scratch_bytes(&self, _region: &Region) -> usize {
-        0
+        self.file.scratch_bytes()
     }
 }

@@ -28,7 +28,9 @@ mod runs;
 mod spec;
 mod text;
 mod unfinished;
+mod write_file;
 mod writer;
+mod written;
 mod zarr;
 
 pub use catalog::{AttrValue, Attributes, Catalog, Dim, VarType, Variable, netcdf_default_fill};

@@ -3,11 +3,11 @@
 //! Long rows are read straight to where they belong. Short rows that follow each other closely are
 //! picked out of a window, because a system call per few bytes costs more than reading the gaps.
 
-use super::file::{ReadFile, write_at};
+use super::file::ReadFile;
 use super::runs::{Side, for_each_run};
+use super::write_file::WriteFile;
 use crate::Result;
 use crate::geometry::Region;
-use std::fs::File;
 
 /// Rows shorter than this go through the window.
 const SHORT_ROW: usize = 4096;
@@ -42,7 +42,7 @@ pub(crate) fn piece_scratch(region: &Region, size: usize) -> usize {
 /// Writes `data`, the elements of `region`, into the array of that shape at `offset` of a file,
 /// with elements of `size` bytes.
 pub(crate) fn write_piece(
-    file: &File,
+    file: &WriteFile,
     offset: u64,
     shape: &[usize],
     region: &Region,
@@ -59,7 +59,7 @@ pub(crate) fn write_piece(
         start: &region.start,
     };
     for_each_run(from, to, &region.shape, size, |a, b, n| {
-        write_at(file, &data[a..a + n], offset + b as u64)
+        file.write_at(&data[a..a + n], offset + b as u64)
     })
 }
 

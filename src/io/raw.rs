@@ -6,6 +6,7 @@ use super::dense::{DenseSink, DenseSource, Layout, Stored};
 use super::file::ReadFile;
 use super::spec::FileSpec;
 use super::unfinished::create_unfinished;
+use super::write_file::WriteFile;
 use super::writer::Writer;
 use crate::geometry::checked_bytes;
 use crate::store::{Sink, Source};
@@ -226,7 +227,7 @@ impl RawWriter {
         let (file, temporary) = create_unfinished(path)?;
         file.set_len(bytes as u64).map_err(Error::io("write", path))?;
         let sink = DenseSink {
-            file: Arc::new(file),
+            file: Arc::new(WriteFile::sized(file, &temporary, bytes as u64)),
             path: path.to_path_buf(),
             variable: NAME.to_string(),
             dtype,

@@ -180,6 +180,22 @@ impl VariableSpec {
 }
 
 impl FileSpec {
+    /// Bytes of the numbers that are stored as they are, without compression.
+    pub(crate) fn plain_bytes(&self) -> u64 {
+        let plain = self.variables.iter().filter(|v| v.compression.is_none());
+        let bytes = plain.map(|variable| {
+            let dims = self.dims_of(variable).unwrap_or_default();
+            let elements = dims
+                .iter()
+                .fold(1u64, |n, &d| n.saturating_mul(self.dims[d].len as u64));
+            match &variable.dtype {
+                VarType::Numeric(dtype) => elements.saturating_mul(dtype.size() as u64),
+                _ => 0,
+            }
+        });
+        bytes.fold(0, u64::saturating_add)
+    }
+
     /// A file with the dimensions, variables and attributes of `catalog`, uncompressed, with its
     /// chunks.
     pub fn like(catalog: &Catalog) -> FileSpec {

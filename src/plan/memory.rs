@@ -5,6 +5,7 @@
 //! arrays that must lie whole in memory. Other arrays alive during a stage may leave for the disk.
 //! The session reserves exactly these terms, so the proof is an upper bound that is kept.
 
+use super::refusal::refusal;
 use super::shared::Read;
 use super::stage::{Feed, Input, PlanArray, Stage, StageKind, Variant};
 use super::{Limits, TaskSize, strips};
@@ -478,34 +479,6 @@ pub(crate) fn pinned_bytes(stage: &Stage, arrays: &[PlanArray]) -> u64 {
     ids.iter()
         .map(|&id| Pool::held_bytes(array_bytes(&arrays[id]) as usize))
         .sum()
-}
-
-/// The error for a stage that cannot fit.
-fn refusal(stage: &Stage, memory: &StageMemory, limits: Limits) -> Error {
-    let needed = memory.bytes();
-    // A GPU's staging grows with the memory that is given, up to a quarter of it.
-    let beside = match limits.reserved {
-        0 => 0,
-        reserved => reserved.max((needed / 3 + 1).min(1 << 30)),
-    };
-    let largest = memory.largest().cloned().unwrap_or(Term {
-        what: "nothing".into(),
-        bytes: 0,
-    });
-    let block = stage.grid.largest();
-    Error::Memory {
-        tier: "host",
-        needed,
-        budget: limits.host,
-        term: format!(
-            "stage {} ({}) over blocks of {block:?} holds {} for {}; --memory {}MiB would do, or chunks of fewer elements",
-            stage.id,
-            stage.reason,
-            human_bytes(largest.bytes),
-            largest.what,
-            (needed + beside).div_ceil(1 << 20)
-        ),
-    }
 }
 
 impl fmt::Display for MemoryProof {

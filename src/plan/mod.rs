@@ -16,6 +16,7 @@ mod memory;
 mod partition;
 pub mod program;
 mod reading;
+mod refusal;
 mod rules;
 mod shared;
 mod stage;
@@ -156,7 +157,9 @@ impl Plan {
     /// [`crate::Error::Memory`] when no cutting keeps it within the limits.
     pub fn new(roots: &[Root], limits: Limits) -> Result<Plan> {
         let started = Instant::now();
-        let mut plan = Plan::on_stack(roots, limits)?;
+        let plan = Plan::on_stack(roots, limits);
+        let mut plan =
+            plan.map_err(|refused| refusal::advised(refused, limits, |other| Plan::on_stack(roots, other)))?;
         plan.seconds = started.elapsed().as_secs_f64();
         Ok(plan)
     }

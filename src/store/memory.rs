@@ -26,7 +26,7 @@ pub fn default_host_budget() -> u64 {
 
 /// Bytes that can still be allocated: the least of the machine's, every enclosing cgroup's and those
 /// of this process' limit of addresses.
-pub(super) fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     available_below(Path::new("/"))
 }
 

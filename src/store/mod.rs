@@ -33,6 +33,7 @@ pub use clock::cpu_seconds;
 pub use copy::copy_region;
 pub use fresh_pages::touch_fresh_pages;
 pub(crate) use mapping::advise_huge;
+pub(crate) use memory::available;
 pub use memory::{current_rss, default_host_budget, parse_bytes, peak_rss};
 pub use memory_source::MemorySource;
 pub use patch::{Canvas, Patch, dense_from};

@@ -17,6 +17,7 @@ use crate::io::catalog::VarType;
 use crate::io::filters::Filter;
 use crate::io::spec::{FileSpec, VariableSpec};
 use crate::io::unfinished::create_unfinished;
+use crate::io::write_file::WriteFile;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
 use hdf5_sys::h5d::H5Dset_extent;
@@ -143,6 +144,7 @@ fn grow(path: &str, dim: &str, spec: &FileSpec) -> H5Result<(State, FileSpec, us
     }
     let raw = OpenOptions::new().read(true).write(true).open(path);
     let raw = raw.map_err(|e| format!("{doing}: {e}"))?;
+    let raw = WriteFile::cached(raw);
     Ok((State { datasets, file, raw }, whole, start))
 }
 

@@ -5,6 +5,7 @@
 
 use super::dataset::ZSTD;
 use super::ffi::{H5Result, Id, UNDEFINED, check, cstring};
+use super::placed::{MOST_CHUNKS, Piece, Placed};
 use super::types::{file_type, text_type};
 use crate::DType;
 use crate::io::catalog::{VarType, netcdf_default_fill};
@@ -31,10 +32,14 @@ const IN_ORDER: c_uint = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
 /// Where the elements of a new dataset go.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// Chunks of that shape through those filters.
+    /// Chunks of that shape through those filters, by the library.
     Chunks { chunk: Vec<usize>, filters: Vec<Filter> },
+    /// Chunks of that shape, which have room in the file.
+    Room { shape: Vec<usize>, chunk: Vec<usize> },
+    /// The same, when their room is found.
+    Placed(Placed),
     /// One piece at that offset of the file.
-    Piece { offset: u64 },
+    Piece(Piece),
     /// Nothing to write by regions: text, or no element.
     Library,
 }
@@ -119,6 +124,12 @@ pub(super) fn variable(
     let fill_value = fill_value(spec, fill);
     let mut filters = Vec::new();
     let mut chunk = Vec::new();
+    let by_position;
+    // Where others let it grow, the library must fill what they leave out.
+    let plain = |filters: &[Filter], chunk: &[usize]| {
+        let chunks = shape.iter().zip(chunk).map(|(n, c)| n.div_ceil(*c));
+        !grows && filters.is_empty() && chunks.product::<usize>() <= MOST_CHUNKS
+    };
     // SAFETY: a valid list; the arrays have a place for each axis; the fill value has the bytes of
     // the type; the lock is held.
     unsafe {
@@ -161,16 +172,24 @@ pub(super) fn variable(
                     }
                 }
             }
-        } else if numeric && !empty {
-            // Space now and no fill: every element is written past the library.
+        }
+        by_position = numeric && !empty && (!chunked || plain(&filters, &chunk));
+        if by_position {
+            // Room now and no fill: every element is written past the library.
             check(H5Pset_alloc_time(list.raw(), H5D_ALLOC_TIME_EARLY), doing)?;
             check(H5Pset_fill_time(list.raw(), H5D_FILL_TIME_NEVER), doing)?;
         }
     }
     let space = shape_space(shape, unlimited)?;
     let id = dataset(file, path, &kind, &space, &list)?;
+    let fill = fill_value.unwrap_or_else(|| vec![0; size]);
     let place = if !numeric || empty {
         Place::Library
+    } else if chunked && by_position {
+        Place::Room {
+            shape: shape.to_vec(),
+            chunk,
+        }
     } else if chunked {
         Place::Chunks { chunk, filters }
     } else {
@@ -179,9 +198,8 @@ pub(super) fn variable(
         if offset == UNDEFINED {
             return Err("the library gave no space in the file".to_string());
         }
-        Place::Piece { offset }
+        Place::Piece(Piece::new(offset, shape, fill.clone()))
     };
-    let fill = fill_value.unwrap_or_else(|| vec![0; size]);
     Ok(Created {
         id,
         kind,

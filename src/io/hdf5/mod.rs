@@ -12,6 +12,7 @@ mod dims;
 mod ffi;
 mod index;
 mod neighbours;
+mod placed;
 mod scales;
 mod shared;
 mod sink;

@@ -5,8 +5,8 @@
 
 use super::create::Created;
 use super::ffi::Id;
+use crate::io::write_file::WriteFile;
 use crate::{Error, Result};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -26,7 +26,7 @@ pub(super) struct State {
     pub datasets: Vec<Created>,
     pub file: Id,
     /// The same file without the library.
-    pub raw: File,
+    pub raw: WriteFile,
 }
 
 impl Shared {

@@ -1,9 +1,9 @@
 //! A new dataset as a [`Sink`]: regions from several threads, encoded outside of the library.
 //!
-//! A chunk that a region covers is encoded on the caller's thread and handed over as it will be
-//! stored; data in one piece is written to the file past the library. Only parts of chunks go
-//! through the library's own write, which reads them back and encodes them under its lock: writers
-//! that align to [`Sink::chunks`] never meet it.
+//! Data in one piece and chunks without filters are written to the file past the library. A chunk that
+//! a region covers is else encoded on the caller's thread and handed over as it will be stored. Only
+//! parts of such chunks go through the library's own write, which reads them back and encodes them under
+//! its lock: writers that align to [`Sink::chunks`] never meet it.
 
 use super::create::Place;
 use super::ffi::{H5Result, check, locked};
@@ -12,8 +12,8 @@ use super::source::select;
 use crate::geometry::Region;
 use crate::io::file::check_region;
 use crate::io::filters::{EncodeScratch, Filter, encode, encode_bytes};
-use crate::io::piece::write_piece;
 use crate::io::runs::{Side, contiguous, fill};
+use crate::io::write_file::{PAGE, PageBytes};
 use crate::store::{Sink, copy_region};
 use crate::{DType, Error, Result};
 use hdf5_sys::h5d::{H5Dwrite, H5Dwrite_chunk};
@@ -31,7 +31,9 @@ pub(super) struct Hdf5Sink {
     pub shape: Vec<usize>,
     /// The shape of its chunks and their filters.
     pub chunks: Option<(Vec<usize>, Vec<Filter>)>,
-    pub idle: Mutex<Vec<(Vec<u8>, EncodeScratch)>>,
+    /// Bytes that writing past the page cache holds.
+    pub aside: usize,
+    pub idle: Mutex<Vec<(PageBytes, EncodeScratch)>>,
 }
 
 impl fmt::Debug for Hdf5Sink {
@@ -61,7 +63,7 @@ impl Hdf5Sink {
         let whole = Region::whole(&self.shape);
         let mut at = first.clone();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut scratch = idle.unwrap_or_else(|| (Vec::new(), EncodeScratch::new()));
+        let mut scratch = idle.unwrap_or_else(|| (PageBytes::default(), EncodeScratch::new()));
         loop {
             let start: Vec<usize> = (0..rank).map(|a| at[a] * chunk[a]).collect();
             let stored = Region::new(start, chunk.clone());
@@ -70,9 +72,10 @@ impl Hdf5Sink {
                 && let Some(part) = existing.intersect(region)
             {
                 if part == existing {
-                    self.write_chunk(state, &stored, &part, (region, data), filters, &mut scratch)?;
+                    let given = (region, data);
+                    self.write_chunk(state, &at, &stored, &part, given, filters, &mut scratch)?;
                 } else {
-                    self.write_part(state, &part, region, data)?;
+                    self.write_part(state, &at, &part, region, data)?;
                 }
             }
             let Some(axis) = (0..rank).rev().find(|&a| at[a] < last[a]) else {
@@ -92,11 +95,12 @@ impl Hdf5Sink {
     fn write_chunk(
         &self,
         state: &State,
+        at: &[usize],
         stored: &Region,
         part: &Region,
         (region, data): (&Region, &[u8]),
         filters: &[Filter],
-        (gathered, scratch): &mut (Vec<u8>, EncodeScratch),
+        (gathered, scratch): &mut (PageBytes, EncodeScratch),
     ) -> Result<()> {
         let size = self.dtype.size();
         let created = &state.datasets[self.number];
@@ -104,6 +108,20 @@ impl Hdf5Sink {
         let side = Side {
             shape: &region.shape,
             start: &given.start,
+        };
+        let origin = vec![0; part.rank()];
+        let chunk = Side {
+            shape: &stored.shape,
+            start: &origin,
+        };
+        let placed = match &created.place {
+            Place::Placed(placed) => Some(placed),
+            _ => None,
+        };
+        // What no element lies in behind the others need not be written.
+        let stored = match placed.is_some() && contiguous(chunk, &part.shape, size).is_some() {
+            true => part,
+            false => stored,
         };
         let whole = if part == stored {
             contiguous(side, &part.shape, size)
@@ -113,11 +131,10 @@ impl Hdf5Sink {
         let bytes = match whole {
             Some(range) => &data[range],
             None => {
-                gathered.resize(stored.len() * size, 0);
+                let gathered = gathered.slice(stored.len() * size);
                 if part != stored {
                     fill(gathered, &created.fill);
                 }
-                let origin = vec![0; part.rank()];
                 copy_region(
                     data,
                     &region.shape,
@@ -130,6 +147,10 @@ impl Hdf5Sink {
                 gathered
             }
         };
+        if let Some(placed) = placed {
+            let written = placed.write_whole(&state.raw, at, bytes);
+            return written.map_err(Error::io("write", &self.shared.path));
+        }
         let encoded = encode(filters, bytes, scratch).map_err(|reason| self.error(reason))?;
         let start: Vec<u64> = stored.start.iter().map(|&s| s as u64).collect();
         locked(|| {
@@ -145,9 +166,20 @@ impl Hdf5Sink {
         Ok(())
     }
 
-    /// Writes a part of a chunk through the library.
-    fn write_part(&self, state: &State, part: &Region, region: &Region, data: &[u8]) -> Result<()> {
+    /// Writes a part of a chunk, where that has filters through the library.
+    fn write_part(
+        &self,
+        state: &State,
+        at: &[usize],
+        part: &Region,
+        region: &Region,
+        data: &[u8],
+    ) -> Result<()> {
         let created = &state.datasets[self.number];
+        if let Place::Placed(placed) = &created.place {
+            let written = placed.write_part(&state.raw, at, part, (region, data));
+            return written.map_err(Error::io("write", &self.shared.path));
+        }
         let given = part.relative_to(&region.start);
         locked(|| -> H5Result<()> {
             let from = select(&region.shape, &given.start, &part.shape)?;
@@ -190,20 +222,19 @@ impl Sink for Hdf5Sink {
         }
         self.shared
             .with_state(|state| match &state.datasets[self.number].place {
-                Place::Chunks { .. } => self.write_chunks(state, region, data),
-                Place::Piece { offset } => {
-                    let size = self.dtype.size();
-                    write_piece(&state.raw, *offset, &self.shape, region, data, size)
-                        .map_err(Error::io("write", &self.shared.path))
-                }
-                Place::Library => Ok(()),
+                Place::Chunks { .. } | Place::Placed(_) => self.write_chunks(state, region, data),
+                Place::Piece(piece) => piece
+                    .write(&state.raw, region, data)
+                    .map_err(Error::io("write", &self.shared.path)),
+                Place::Library | Place::Room { .. } => Ok(()),
             })
     }
 
     fn scratch_bytes(&self, _region: &Region) -> usize {
-        self.chunks.as_ref().map_or(0, |(chunk, filters)| {
+        let chunk = self.chunks.as_ref().map_or(0, |(chunk, filters)| {
             let bytes = chunk.iter().product::<usize>() * self.dtype.size();
-            bytes + encode_bytes(filters, bytes)
-        })
+            bytes + PAGE + encode_bytes(filters, bytes)
+        });
+        chunk + self.aside
     }
 }

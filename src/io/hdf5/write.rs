@@ -7,6 +7,7 @@
 use super::append::{GrownSink, Growth};
 use super::create::{self, Created, Place};
 use super::ffi::{H5Result, Id, check, cstring, locked};
+use super::placed::place_all;
 use super::scales;
 use super::shared::{Shared, State, failure};
 use super::sink::Hdf5Sink;
@@ -15,6 +16,7 @@ use super::write_attributes::{write, write_all, write_text};
 use crate::io::catalog::{AttrValue, VarType};
 use crate::io::spec::{FileSpec, VariableSpec};
 use crate::io::unfinished::create_unfinished;
+use crate::io::write_file::{LONG, PAGE, WriteFile, exceeds_cache};
 use crate::io::writer::{Writer, check_texts};
 use crate::store::Sink;
 use crate::{DType, Error, Result};
@@ -25,7 +27,7 @@ use hdf5_sys::h5p::*;
 use hdf5_sys::h5s::H5S_ALL;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CString, c_char};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tempfile::TempPath;
@@ -51,7 +53,11 @@ impl NetCdfWriter {
     /// [`Error::Invalid`] when the description contradicts itself, [`Error::Io`] when the folder
     /// refuses, [`Error::Format`] when NetCDF-4 cannot hold it.
     pub fn create(path: impl AsRef<Path>, spec: &FileSpec) -> Result<NetCdfWriter> {
-        let path = path.as_ref();
+        NetCdfWriter::create_as(path.as_ref(), spec, exceeds_cache(spec.plain_bytes()))
+    }
+
+    /// As [`NetCdfWriter::create`]; `direct` lets long stretches go past the page cache.
+    pub(super) fn create_as(path: &Path, spec: &FileSpec, direct: bool) -> Result<NetCdfWriter> {
         spec.check()?;
         let (placeholder, temporary) = create_unfinished(path)?;
         drop(placeholder);
@@ -62,8 +68,9 @@ impl NetCdfWriter {
             )
         })?;
         let state = locked(|| {
-            let (file, raw) = create_file(text)?;
-            let datasets = create_all(&file, spec)?;
+            let (file, raw) = create_file(text, direct)?;
+            let mut datasets = create_all(&file, spec)?;
+            place_all(&file, text, &mut datasets)?;
             Ok(State { datasets, file, raw })
         })
         .map_err(|reason: String| failure(path, reason))?;
@@ -95,10 +102,19 @@ impl NetCdfWriter {
         let Some(state) = self.shared.close() else {
             return Ok(());
         };
+        let filled = state
+            .datasets
+            .iter()
+            .try_for_each(|created| match &created.place {
+                Place::Placed(placed) => placed.fill_rest(&state.raw),
+                Place::Piece(piece) => piece.fill_rest(&state.raw),
+                _ => Ok(()),
+            });
         // SAFETY: a valid file; the lock is held.
         let flushed = locked(|| check(unsafe { H5Fflush(state.file.raw(), H5F_SCOPE_GLOBAL) }, "write"));
         drop(state);
         flushed.map_err(|reason| failure(&path, reason))?;
+        filled.map_err(Error::io("write", &path))?;
         if self.shared.has_failed() {
             return Err(Error::format(&path, "not kept, because a write to it failed"));
         }
@@ -134,8 +150,10 @@ impl Writer for NetCdfWriter {
             .shared
             .with_state(|state| match &state.datasets[number].place {
                 Place::Chunks { chunk, filters } => Ok(Some((chunk.clone(), filters.clone()))),
+                Place::Placed(placed) => Ok(Some((placed.chunk().to_vec(), Vec::new()))),
                 _ => Ok(None),
             })?;
+        let aside = self.shared.with_state(|state| Ok(state.raw.scratch_bytes()))?;
         let whole = Arc::new(Hdf5Sink {
             shared: self.shared.clone(),
             number,
@@ -143,6 +161,7 @@ impl Writer for NetCdfWriter {
             dtype,
             shape: self.shape(spec)?,
             chunks,
+            aside,
             idle: Mutex::new(Vec::new()),
         });
         let Some(growth) = &self.growth else {
@@ -195,7 +214,9 @@ impl Drop for NetCdfWriter {
 ///
 /// The library would empty a file that exists, and ext4 writes a file that was emptied to the disk
 /// before it lets go of it: the whole output, at the end, while somebody waits.
-fn create_file(path: &str) -> H5Result<(Id, File)> {
+///
+/// With `direct`, long stretches of data begin at pages of the file.
+fn create_file(path: &str, direct: bool) -> H5Result<(Id, WriteFile)> {
     let (name, doing) = (cstring(path)?, "create the file");
     let said = |e: std::io::Error| format!("{doing}: {e}");
     std::fs::remove_file(path).map_err(said)?;
@@ -209,6 +230,10 @@ fn create_file(path: &str) -> H5Result<(Id, File)> {
             doing,
         )?;
         check(H5Pset_file_locking(access.raw(), 1, 1), doing)?;
+        if direct {
+            let (long, page) = (LONG as u64, PAGE as u64);
+            check(H5Pset_alignment(access.raw(), long, page), doing)?;
+        }
         Id::new(
             H5Fcreate(name.as_ptr(), H5F_ACC_EXCL, creation.raw(), access.raw()),
             doing,
@@ -219,6 +244,10 @@ fn create_file(path: &str) -> H5Result<(Id, File)> {
         .write(true)
         .open(path)
         .map_err(said)?;
+    let raw = match direct {
+        true => WriteFile::direct(raw, Path::new(path)),
+        false => WriteFile::cached(raw),
+    };
     Ok((file, raw))
 }
 

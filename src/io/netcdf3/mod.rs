@@ -12,7 +12,6 @@ mod sink;
 mod source;
 mod types;
 mod write;
-mod written;
 
 pub(super) use self::write::NetCdf3Writer;
 

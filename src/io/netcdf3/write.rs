@@ -7,11 +7,11 @@
 use super::describe::{Description, Laid};
 use super::sink::{NetCdf3Sink, fill_gaps, write_elements};
 use super::types::{Version, size_of};
-use super::written::Written;
 use crate::io::catalog::VarType;
 use crate::io::spec::{FileSpec, VariableSpec};
 use crate::io::unfinished::create_unfinished;
 use crate::io::writer::{Writer, check_texts};
+use crate::io::written::Written;
 use crate::store::Sink;
 use crate::{Error, Result};
 use std::collections::HashMap;

@@ -10,6 +10,7 @@ use crate::io::catalog::VarType;
 use crate::io::dense::DenseSink;
 use crate::io::spec::FileSpec;
 use crate::io::unfinished::create_unfinished;
+use crate::io::write_file::WriteFile;
 use crate::io::writer::Writer;
 use crate::store::Sink;
 use crate::{DType, Error, Result};
@@ -43,7 +44,7 @@ impl NpyWriter {
         file.set_len(offset + bytes as u64)
             .map_err(Error::io("write", path))?;
         let sink = DenseSink {
-            file: Arc::new(file),
+            file: Arc::new(WriteFile::sized(file, &temporary, bytes as u64)),
             path: path.to_path_buf(),
             variable: NAME.to_string(),
             dtype,

@@ -11,11 +11,10 @@ use crate::io::dense::DenseSink;
 use crate::io::npy::header_bytes;
 use crate::io::spec::FileSpec;
 use crate::io::unfinished::create_unfinished;
+use crate::io::write_file::WriteFile;
 use crate::io::writer::Writer;
 use crate::store::Sink;
 use crate::{Error, Result};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempPath;
@@ -23,7 +22,7 @@ use tempfile::TempPath;
 /// An NPZ file being written; dropping it before it is finished removes it.
 #[derive(Debug)]
 pub struct NpzWriter {
-    file: Arc<File>,
+    file: Arc<WriteFile>,
     path: PathBuf,
     temporary: TempPath,
     arrays: Vec<(Member, Vec<u8>, Arc<DenseSink>)>,
@@ -41,7 +40,7 @@ impl NpzWriter {
     pub fn create(path: &Path, spec: &FileSpec) -> Result<NpzWriter> {
         spec.check()?;
         let (file, temporary) = create_unfinished(path)?;
-        let file = Arc::new(file);
+        let file = Arc::new(WriteFile::sized(file, &temporary, spec.plain_bytes()));
         let (mut arrays, mut at) = (Vec::new(), 0u64);
         for variable in &spec.variables {
             let VarType::Numeric(dtype) = variable.dtype else {
@@ -87,7 +86,7 @@ impl NpzWriter {
                 .ok_or_else(|| Error::invalid("the arrays have more bytes than 64 bits count".to_string()))?;
             arrays.push((member, header, Arc::new(sink)));
         }
-        file.set_len(at).map_err(Error::io("write", path))?;
+        file.file().set_len(at).map_err(Error::io("write", path))?;
         Ok(NpzWriter {
             file,
             path: path.to_path_buf(),
@@ -114,7 +113,7 @@ impl Writer for NpzWriter {
         let mut members = Vec::new();
         let write = |bytes: &[u8], at: u64| {
             self.file
-                .write_all_at(bytes, at)
+                .write_at(bytes, at)
                 .map_err(Error::io("write", &self.path))
         };
         for (member, header, sink) in self.arrays {

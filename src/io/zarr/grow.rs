@@ -14,6 +14,7 @@ use super::tree::{self, Tree};
 use super::write::{Ending, Target, ZarrWriter, room, shape_of};
 use crate::io::catalog::VarType;
 use crate::io::spec::{FileSpec, VariableSpec};
+use crate::io::write_file::exceeds_cache;
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -75,7 +76,7 @@ impl ZarrWriter {
         });
         let variables = variables.collect::<Result<_>>()?;
         let objects = store.changed(grown)?;
-        Ok(store.writer(path.as_ref(), variables, Ending::Put(objects)))
+        Ok(store.writer(path.as_ref(), spec, variables, Ending::Put(objects)))
     }
 
     /// Opens a store to write a region of it anew: the variables that `spec` describes, each from
@@ -113,7 +114,7 @@ impl ZarrWriter {
             })
         });
         let variables = variables.collect::<Result<_>>()?;
-        Ok(store.writer(path.as_ref(), variables, Ending::Put(Vec::new())))
+        Ok(store.writer(path.as_ref(), spec, variables, Ending::Put(Vec::new())))
     }
 }
 
@@ -142,12 +143,13 @@ impl Store {
         Ok(Store { files, tree, axes })
     }
 
-    fn writer(self, path: &Path, variables: Vec<Target>, ending: Ending) -> ZarrWriter {
+    fn writer(self, path: &Path, spec: &FileSpec, variables: Vec<Target>, ending: Ending) -> ZarrWriter {
         ZarrWriter {
             shared: Arc::new(Shared {
                 path: path.to_path_buf(),
                 root: path.to_path_buf(),
                 seen: true,
+                direct: exceeds_cache(spec.plain_bytes()),
                 finished: Default::default(),
                 failed: Default::default(),
                 locks: Default::default(),

@@ -14,6 +14,7 @@ use crate::geometry::Region;
 use crate::io::file::check_region;
 use crate::io::filters::swap_bytes;
 use crate::io::runs::{Side, contiguous, fill};
+use crate::io::write_file::{ASIDE, LONG, PAGE, PageBytes, WriteFile};
 use crate::store::{Sink, copy_region};
 use crate::{DType, Error, Result};
 use std::fs::{self, File};
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub root: PathBuf,
     /// Whether readers may see the folder meanwhile.
     pub seen: bool,
+    /// Whether long objects go past the page cache.
+    pub direct: bool,
     pub finished: RwLock<bool>,
     pub failed: AtomicBool,
     pub locks: Locks,
@@ -76,37 +79,42 @@ impl Shared {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let path = self.root.join(key);
         if !self.seen {
-            return write_file(&path, bytes).map_err(Error::io("write", &path));
+            return self.write_file(&path, bytes).map_err(Error::io("write", &path));
         }
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".{}-{number}.part", std::process::id()));
         let temporary = path.with_file_name(name);
-        let written = write_file(&temporary, bytes).and_then(|()| fs::rename(&temporary, &path));
+        let written = self
+            .write_file(&temporary, bytes)
+            .and_then(|()| fs::rename(&temporary, &path));
         written.map_err(|e| {
             let _ = fs::remove_file(&temporary); // the first refusal is the one to tell
             Error::io("write", &path)(e)
         })
     }
-}
 
-/// Writes a file, and makes its folder where that is missing.
-fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = match File::create(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-            File::create(path)?
+    /// Writes a file, and makes its folder where that is missing.
+    fn write_file(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        let mut file = match File::create(path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+                File::create(path)?
+            }
+            other => other?,
+        };
+        match self.direct && bytes.len() >= LONG {
+            true => WriteFile::direct(file, path).write_at(bytes, 0),
+            false => file.write_all(bytes),
         }
-        other => other?,
-    };
-    file.write_all(bytes)
+    }
 }
 
 /// What one write keeps for the next.
 #[derive(Debug)]
 struct Scratch {
     /// A chunk or a shard of elements.
-    gathered: Vec<u8>,
+    gathered: PageBytes,
     /// A chunk within a shard, or with its axes in their stored order.
     turned: Vec<u8>,
     /// A shard as it is stored.
@@ -160,7 +168,7 @@ impl ZarrSink {
         let whole = Region::whole(&self.stored.meta.shape);
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut scratch = idle.unwrap_or_else(|| Scratch {
-            gathered: Vec::new(),
+            gathered: PageBytes::default(),
             turned: Vec::new(),
             shard: Vec::new(),
             encode: EncodeScratch::new(),
@@ -217,8 +225,8 @@ impl ZarrSink {
             );
         }
         let bytes = cell.len() * size;
-        grow(&mut scratch.gathered, bytes).map_err(failed)?;
-        let gathered = &mut scratch.gathered[..bytes];
+        grow(&mut scratch.gathered.0, bytes + PAGE).map_err(failed)?;
+        let gathered = scratch.gathered.slice(bytes);
         let _guard = (part != existing).then(|| self.shared.locks.lock(&key));
         if part != cell {
             fill(gathered, &self.stored.meta.fill);
@@ -241,7 +249,7 @@ impl ZarrSink {
             shard,
             encode,
         } = scratch;
-        self.store(&key, cell, &gathered[..bytes], turned, shard, encode)
+        self.store(&key, cell, gathered.slice(bytes), turned, shard, encode)
     }
 
     /// Encodes all of a chunk or shard and writes it.
@@ -398,7 +406,7 @@ impl Sink for ZarrSink {
             return region.len() * size + read;
         }
         // The object, a part that is read back, the chunk in its stored order.
-        let gathered = 3 * bytes + read;
+        let gathered = 3 * bytes + PAGE + read + if self.shared.direct { ASIDE } else { 0 };
         match &self.stored.meta.route {
             Route::Own(_, Some(shards)) => {
                 let inner = shards.inner.iter().product::<usize>() * size;
@@ -410,6 +418,37 @@ impl Sink for ZarrSink {
             }
             Route::Own(chain, None) => gathered + EncodeScratch::bytes(&chain.steps, bytes),
             _ => gathered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_written_whole_also_past_the_page_cache() {
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR").to_string() + "/target").unwrap();
+        for (direct, seen) in [(true, true), (true, false), (false, true), (false, false)] {
+            let root = folder.path().join(format!("{direct}{seen}"));
+            let shared = Shared {
+                path: root.clone(),
+                root: root.clone(),
+                seen,
+                direct,
+                finished: Default::default(),
+                failed: Default::default(),
+                locks: Default::default(),
+            };
+            for len in [0, 7, LONG, 3 * LONG + 4097] {
+                let bytes: Vec<u8> = (0..len).map(|i| (i * 7 + i / 250) as u8).collect();
+                shared.put("x/c/0", &bytes).unwrap();
+                assert!(
+                    fs::read(root.join("x/c/0")).unwrap() == bytes,
+                    "{len} bytes, {direct} {seen}"
+                );
+                assert_eq!(fs::read_dir(root.join("x/c")).unwrap().count(), 1);
+            }
         }
     }
 }

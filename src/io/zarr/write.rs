@@ -15,6 +15,7 @@ use crate::io::catalog::VarType;
 use crate::io::format::is_zarr_folder;
 use crate::io::spec::FileSpec;
 use crate::io::unfinished::UnfinishedFolder;
+use crate::io::write_file::exceeds_cache;
 use crate::io::writer::Writer;
 use crate::store::Sink;
 use crate::{Error, Result};
@@ -85,6 +86,7 @@ impl ZarrWriter {
             path,
             root: folder.path().to_path_buf(),
             seen: false,
+            direct: exceeds_cache(spec.plain_bytes()),
             finished: Default::default(),
             failed: Default::default(),
             locks: Default::default(),

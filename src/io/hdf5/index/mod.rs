@@ -100,12 +100,27 @@ impl ChunkIndex {
 
     /// The stored chunk at a place of the grid of chunks.
     pub fn find(&self, at: &[usize]) -> Option<Entry> {
+        self.position(at).map(|(found, _)| self.entries[found])
+    }
+
+    /// The same as its number among the stored ones and its offset in the file.
+    pub fn position(&self, at: &[usize]) -> Option<(usize, u64)> {
         let number = at
             .iter()
             .zip(&self.counts)
             .fold(0u64, |n, (&i, &c)| n * c + i as u64);
         let found = self.entries.binary_search_by_key(&number, |e| e.number).ok()?;
-        Some(self.entries[found])
+        Some((found, self.entries[found].offset))
+    }
+
+    /// How many chunks are stored.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Where they lie, in row-major order.
+    pub fn offsets(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|e| e.offset)
     }
 }
 

@@ -3,7 +3,9 @@
 //! Nearly always everything is, and then counting is enough; stretches that touch are joined, so
 //! that tiles written in any order leave little to remember.
 
+use super::runs::{Side, for_each_run};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ops::Range;
 
 /// The most stretches that are remembered.
@@ -11,7 +13,7 @@ const MOST: usize = 1 << 20;
 
 /// The bytes written so far.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(crate) struct Written {
     count: u64,
     /// Start and end of stretches that do not touch.
     spans: BTreeMap<u64, u64>,
@@ -42,6 +44,15 @@ impl Written {
             self.lost = true;
             self.spans.clear();
         }
+    }
+
+    /// Remembers the runs of a box of extents `extent` at `to`, of elements of `size` bytes.
+    pub fn add_box(&mut self, to: Side, extent: &[usize], size: usize) {
+        let added: Result<(), Infallible> = for_each_run(to, to, extent, size, |at, _, bytes| {
+            self.add(at as u64, (at + bytes) as u64);
+            Ok(())
+        });
+        let Ok(()) = added;
     }
 
     /// The stretches of `0..total` that were not written; `None` where that is not known.
