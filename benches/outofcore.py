@@ -16,7 +16,7 @@
 Each job says its `--memory`, what it must read and write at least, and so the share of the disk's own
 speed that it reached: sequential reads and writes past the page cache, measured in the same minutes.
 The page cache is emptied before each turn where that is allowed (as root). Peak resident size is the
-kernel's account of the child process. Answers are compared with NumPy's on sample columns.
+kernel's account of the process, and ten times a second the sum over those that it started. Answers are compared with NumPy's on sample columns.
 
 With --peers each job runs by Dask, on threads and on a local cluster of one process a core with the job's
 memory shared out among them, and by Cubed where it has the operations, which keeps a bound as we do. Large
@@ -131,6 +131,13 @@ def family(pid):
     return found
 
 
+def most_held(pid):
+    """The most MiB that were ever resident in a process, but for what it was before it ran its program."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("VmHWM:")]  # none when it has just ended
+    return max((int(line.split()[1]) for line in lines), default=0) / 1024
+
+
 def resident(pid):
     """Resident MiB of a process and those below it, without what they share."""
     total = 0
@@ -146,7 +153,7 @@ def watch(child, most, seen):
     began = time.perf_counter()
     while child.returncode is None:
         try:
-            seen["mib"] = max(seen["mib"], resident(child.pid))
+            seen["mib"] = max(seen["mib"], resident(child.pid), most_held(child.pid))
             if seen["mib"] > most:
                 seen["killed"] = f"when it held {seen['mib']:.0f} MiB"
             elif time.perf_counter() - began > LONGEST:
@@ -172,7 +179,7 @@ def run(command, most):
     child.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - began
     watcher.join()
-    turn = {"wall": wall, "cpu": use.ru_utime + use.ru_stime, "peak_mib": max(use.ru_maxrss / 1024, seen["mib"])}
+    turn = {"wall": wall, "cpu": use.ru_utime + use.ru_stime, "peak_mib": seen["mib"]}
     if seen["killed"]:
         turn["failed"] = f"killed {seen['killed']}"
     elif child.returncode:
@@ -321,7 +328,7 @@ def main():
     parser.add_argument("--peers", action="store_true")
     half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / (1 << 31)
     parser.add_argument("--most", type=float, default=half, help="GiB at which a peer is killed")
-    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path, help="a record; jobs that are run take their places in it")
     args = parser.parse_args()
     folder = args.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -405,7 +412,8 @@ def main():
             print(line + (f"  FAILED {failed[0]}" if failed else f"  off by {all_turns[-1]['off']:.2g}"), flush=True)
         record[job] = {"bytes": size, "memory": memory, "read": read, "write": write, "turns": turns}
     if args.json:
-        args.json.write_text(json.dumps(record, indent=1) + "\n")
+        before = json.loads(args.json.read_text()) if args.json.exists() else {}
+        args.json.write_text(json.dumps(before | record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ mod gpu_session;
 mod synthetic;
 
 use gpu_session::session_on;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use synthetic::Synthetic;
 use tilewise::kernels::Element;
 use tilewise::session::{ChunkSpec, DeviceChoice, s};
@@ -161,6 +163,35 @@ fn views_reductions_and_closures_are_conditions_too() {
         });
         let rest = session.extract(&negated.unwrap(), &back).unwrap();
         assert_eq!(rest.len() + want.len(), back.len());
+    }
+}
+
+#[test]
+fn a_cached_condition_is_computed_once() {
+    for session in sessions() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let x = Synthetic::<f32>::new("x", &[12, 10], Some(&[5, 4]), |i| (i % 17) as f32).array();
+        let seen = calls.clone();
+        let costly = x.map_blocks::<f32, f32>("costly", move |block, _, _, out| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            block.iter().zip(out).for_each(|(b, o)| *o = b * 2.0);
+            Ok(())
+        });
+        let condition = costly.unwrap().apply("greater", &[&20.0]).unwrap();
+        session.cache(&condition);
+        let picked = session.extract(&condition, &x).unwrap();
+        assert!(session.is_cached(&condition));
+        let once = calls.load(Ordering::Relaxed);
+        let want: Vec<f32> = (0..120)
+            .map(|i| (i % 17) as f32)
+            .filter(|x| x * 2.0 > 20.0)
+            .collect();
+        assert_eq!(all::<f32>(&session, &picked), want);
+        assert_eq!(
+            all::<i64>(&session, &session.flatnonzero(&condition).unwrap()).len(),
+            want.len()
+        );
+        assert_eq!(calls.load(Ordering::Relaxed), once, "computed again");
     }
 }
 

@@ -43,13 +43,17 @@ struct Select {
     row: Vec<usize>,
 }
 
+/// Tells by its id whether an array is kept when it has been computed.
+pub(crate) type Kept<'a> = &'a dyn Fn(u128) -> bool;
+
 impl Rows {
     /// The rows of `values`, and which of them `condition` picks: its shape is that of the first axes of
-    /// `values`. A task is to take about `target` bytes.
+    /// `values`. A task is to take about `target` bytes. Arrays that are `kept`, told by their ids, are taken
+    /// as they are.
     ///
     /// # Errors
     /// Another shape.
-    pub fn new(condition: &Expr, values: &Expr, target: usize) -> Result<Rows> {
+    pub fn new(condition: &Expr, values: &Expr, target: usize, kept: Kept<'_>) -> Result<Rows> {
         let lead = condition.rank();
         if values.shape.get(..lead) != Some(&condition.shape) {
             return Err(Error::invalid(format!(
@@ -57,18 +61,18 @@ impl Rows {
                 condition.shape, values.shape
             )));
         }
-        let values = joined(values, lead)?;
-        Rows::of(joined(&condition.cast(DType::Bool), lead)?, values, target)
+        let values = joined(values, lead, kept)?;
+        Rows::of(joined(&condition.cast(DType::Bool), lead, kept)?, values, target)
     }
 
     /// The row-major numbers of the elements, and which of them `condition` picks.
     ///
     /// # Errors
     /// When they do not fit 64 bits.
-    pub fn numbers(condition: &Expr, target: usize) -> Result<Rows> {
+    pub fn numbers(condition: &Expr, target: usize, kept: Kept<'_>) -> Result<Rows> {
         let values = Expr::index(&[condition.len()], 0)?;
         Rows::of(
-            joined(&condition.cast(DType::Bool), condition.rank())?,
+            joined(&condition.cast(DType::Bool), condition.rank(), kept)?,
             values,
             target,
         )
@@ -133,8 +137,8 @@ impl Rows {
 }
 
 /// The first `lead` axes as one. What is computed point by point is computed from operands whose axes are
-/// joined, so that only these need to be stored.
-fn joined(expr: &Expr, lead: usize) -> Result<Expr> {
+/// joined, so that only these need to be stored; but not what is kept anyway.
+fn joined(expr: &Expr, lead: usize, kept: Kept<'_>) -> Result<Expr> {
     if lead == 1 {
         return Ok(expr.clone());
     }
@@ -143,13 +147,14 @@ fn joined(expr: &Expr, lead: usize) -> Result<Expr> {
         .into_iter()
         .chain(expr.shape[lead..].iter().copied())
         .collect();
+    let through = expr.depth <= DEEPEST && !kept(expr.id());
     match &expr.kind {
-        NodeKind::Cast if expr.depth <= DEEPEST => Ok(joined(&expr.inputs[0], lead)?.cast(expr.dtype)),
-        NodeKind::Op(op) if expr.depth <= DEEPEST => {
+        NodeKind::Cast if through => Ok(joined(&expr.inputs[0], lead, kept)?.cast(expr.dtype)),
+        NodeKind::Op(op) if through => {
             let inputs: Vec<Expr> = expr
                 .inputs
                 .iter()
-                .map(|i| joined(i, lead))
+                .map(|i| joined(i, lead, kept))
                 .collect::<Result<_>>()?;
             Expr::op(*op, &inputs)
         }

@@ -32,7 +32,9 @@ impl Session {
     /// # Errors
     /// Shapes that do not agree; what computing the condition meets.
     pub fn extract(&self, condition: &Array, array: &Array) -> Result<Array> {
-        let rows = Rows::new(condition.expr(), array.expr(), self.target())?;
+        let rows = Rows::new(condition.expr(), array.expr(), self.target(), &|id| {
+            self.is_marked(id)
+        })?;
         self.picked(&rows).map(Array::from_expr)
     }
 
@@ -70,7 +72,7 @@ impl Session {
     /// # Errors
     /// What computing the array meets.
     pub fn flatnonzero(&self, array: &Array) -> Result<Array> {
-        let rows = Rows::numbers(array.expr(), self.target())?;
+        let rows = Rows::numbers(array.expr(), self.target(), &|id| self.is_marked(id))?;
         self.picked(&rows).map(Array::from_expr)
     }
 

@@ -93,6 +93,11 @@ impl Session {
         self.inner.cache.kept(array.expr().id()).is_some()
     }
 
+    /// Whether an array is marked.
+    pub(super) fn is_marked(&self, id: u128) -> bool {
+        lock(&self.inner.cache.0).contains_key(&id)
+    }
+
     /// Bytes of the elements of all arrays that outlive computations, persisted ones too.
     pub fn kept_bytes(&self) -> u64 {
         self.inner.kept.elements.load(Ordering::Relaxed)

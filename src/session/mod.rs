@@ -447,9 +447,7 @@ impl Session {
     /// Plans and runs; returns the plan and the store's numbers of its arrays.
     fn run(&self, roots: &[Root], results: Vec<Option<&mut [u8]>>) -> Result<(Plan, Vec<u64>)> {
         // What is computed for the cache is kept until all is done.
-        let folder = self.inner.resume.as_ref();
-        let folder = folder.filter(|_| !self.inner.cache.is_empty());
-        let job = folder.map(Folder::enter).transpose()?;
+        let job = self.inner.resume.as_ref().map(Folder::enter).transpose()?;
         let (plan, roots) = self.plan_cached(roots)?;
         let made = self.run_planned(&roots, plan, results)?;
         job.into_iter().for_each(Job::succeed);

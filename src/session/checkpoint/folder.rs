@@ -74,9 +74,11 @@ impl Folder {
         if jobs.open == 0 {
             jobs.held = Some(self.hold()?);
             jobs.failed = false;
-            let files = fs::read_dir(&self.path).into_iter().flatten().flatten();
-            let own = files.filter(|f| is_own(&f.path()));
-            let bytes = own.filter_map(|f| f.metadata().ok()).map(|m| m.len()).sum();
+            let bytes = self
+                .own()
+                .filter_map(|f| f.metadata().ok())
+                .map(|m| m.len())
+                .sum();
             self.used.store(bytes, Ordering::Relaxed);
         }
         jobs.open += 1;
@@ -148,13 +150,17 @@ impl Folder {
         }
     }
 
+    /// The files that runs put into the folder.
+    fn own(&self) -> impl Iterator<Item = fs::DirEntry> {
+        let files = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        files.filter(|file| is_own(&file.path()))
+    }
+
     /// Removes what was put into the folder, and the folder where it was made for that.
     fn clean(&self) {
         // What cannot be removed is of no use to anybody, and no reason to call a result wrong.
-        for file in fs::read_dir(&self.path).into_iter().flatten().flatten() {
-            if is_own(&file.path()) {
-                let _ = fs::remove_file(file.path());
-            }
+        for file in self.own() {
+            let _ = fs::remove_file(file.path());
         }
         let left: Vec<_> = fs::read_dir(&self.path).into_iter().flatten().flatten().collect();
         if let [made] = &left[..]
@@ -180,7 +186,8 @@ impl Drop for Job<'_> {
         jobs.open -= 1;
         jobs.failed |= !self.done;
         if jobs.open == 0 {
-            if !jobs.failed {
+            // Where nothing was done yet, as when the memory does not do, there is nothing to go on from.
+            if !jobs.failed || self.folder.own().next().is_none() {
                 self.folder.clean();
             }
             jobs.held = None;
@@ -212,9 +219,15 @@ mod tests {
         let path = parent.path().join("resume");
         let folder = Folder::new(&path, u64::MAX);
         drop(folder.enter().unwrap());
-        assert!(path.join(MADE).exists(), "a job that failed leaves it");
-        let outer = folder.enter().unwrap();
+        assert!(!path.exists(), "a job that did nothing leaves nothing");
+        let failed = folder.enter().unwrap();
         fs::write(own(&path), "x").unwrap();
+        drop(failed);
+        assert!(
+            path.join(MADE).exists() && own(&path).exists(),
+            "a job that failed leaves what it did"
+        );
+        let outer = folder.enter().unwrap();
         folder.enter().unwrap().succeed();
         assert!(own(&path).exists(), "the job around it is not done");
         outer.succeed();
