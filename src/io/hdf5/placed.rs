@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) const MOST_CHUNKS: usize = 1 << 20;
 
 /// Bytes of fill values that are written at once.
-const FILLED: usize = 1 << 20;
+pub(super) const FILLED: usize = 1 << 20;
 
 /// A dataset in one piece being written.
 #[derive(Debug)]

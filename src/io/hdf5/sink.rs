@@ -7,6 +7,7 @@
 
 use super::create::Place;
 use super::ffi::{H5Result, check, locked};
+use super::placed::FILLED;
 use super::shared::{Shared, State, failure};
 use super::source::select;
 use crate::geometry::Region;
@@ -233,7 +234,9 @@ impl Sink for Hdf5Sink {
     fn scratch_bytes(&self, _region: &Region) -> usize {
         let chunk = self.chunks.as_ref().map_or(0, |(chunk, filters)| {
             let bytes = chunk.iter().product::<usize>() * self.dtype.size();
-            bytes + PAGE + encode_bytes(filters, bytes)
+            // What a part of a chunk does not cover is filled at first.
+            let filled = if filters.is_empty() { FILLED.min(bytes) } else { 0 };
+            bytes + PAGE + filled + encode_bytes(filters, bytes)
         });
         chunk + self.aside
     }
