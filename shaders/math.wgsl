@@ -333,8 +333,10 @@ fn tw_atan2(y: f32, x: f32) -> f32 {
     let steep = ay > ax;
     let large = select(ax, ay, steep);
     let small = select(ay, ax, steep);
-    let equal = select(1.0f, 0.0f, tw_is_zero(large));
-    let quotient = select(small / large, 0.0f, tw_is_inf(large));
+    // False also for what a driver takes for zero.
+    let some = large > 0.0f;
+    let equal = select(0.0f, 1.0f, some);
+    let quotient = select(0.0f, small / large, some && !tw_is_inf(large));
     let t = select(quotient, equal, bitcast<u32>(small) == bitcast<u32>(large));
     let p = tw_atan_unit(t);
     let q = select(p, TW_HALF_PI_0 - tw_opaque(p - TW_HALF_PI_1), steep);
@@ -441,7 +443,7 @@ fn tw_pow(x: f32, y: f32) -> f32 {
     let half = 0.5f * y;
     let odd = whole && tw_rint(half) != half && !tw_is_inf(b);
     let signed = select(magnitude, tw_negate(magnitude), tw_signbit(x) && odd);
-    let no_root = x < 0.0f && !whole && !tw_is_inf(a);
+    let no_root = tw_signbit(x) && !tw_is_zero(x) && !whole && !tw_is_inf(a);
     let result = select(signed, tw_nan(), no_root);
     let one = x == 1.0f || tw_is_zero(y) || (x == -1.0f && tw_is_inf(b));
     return select(tw_keep_nan(x, tw_keep_nan(y, result)), 1.0f, one);

@@ -22,6 +22,9 @@ An error is the largest distance from the exact result, in units in the last pla
 and rounded. On the CPU the errors are those of `f32` and of `f64`. Those of complex numbers are a few
 units in the last place of their length; a part that is much smaller may have none right.
 
+A GPU may take numbers below the normal range (1.2e-38 in `f32`, 2.2e-308 in `f64`) for zero, as operands,
+as results and on the way; `tilewise devices` says of each adapter whether it does. The CPU keeps them.
+
 ## Elementwise
 
 | name | other names | example | meaning | ULP `f32` | ULP `f64` | ULP GPU |

@@ -163,8 +163,10 @@ impl Adapter {
         ));
         for verdict in failed {
             print::line(format_args!(
-                "    {} does not: {}; it is left to the CPU",
-                verdict.fact, verdict.detail
+                "    {} does not: {}; {}",
+                verdict.fact,
+                verdict.detail,
+                verdict.consequence()
             ));
         }
     }

@@ -4,6 +4,8 @@
 //! fact about one op sends that op to the CPU, one about 64-bit numbers sends those, one about NaN,
 //! exact sums or long loops everything. Verdicts are kept per adapter and driver.
 
+mod functions;
+
 use super::Gpu;
 use super::cache;
 use super::expression::Abilities;
@@ -15,7 +17,6 @@ use crate::geometry::{Access, AxisStep};
 use crate::plan::program::{Action, AxisRole, Inst, Output, Program};
 use crate::{DType, Op, ReduceKind, Reduction, Scalar};
 use tilewise_kernels::Isa;
-use tilewise_kernels::math::{FUNCTIONS, Function};
 use tilewise_kernels::reduce::State;
 
 /// One fact about an adapter and its driver.
@@ -29,6 +30,18 @@ pub struct Verdict {
     pub detail: String,
 }
 
+impl Verdict {
+    /// What follows where the fact does not hold.
+    pub fn consequence(&self) -> &'static str {
+        match self.fact.as_str() {
+            fact if BASICS.contains(&fact) => "nothing runs on this adapter",
+            fact if SUBNORMALS.contains(&fact) => "the CPU keeps them",
+            SUBGROUPS => "they are not used",
+            _ => "it is left to the CPU",
+        }
+    }
+}
+
 /// Facts without which nothing runs on an adapter.
 const BASICS: [&str; 3] = ["nan", "exact sums", "loops"];
 
@@ -37,6 +50,10 @@ const WIDE_OPS: [&str; 6] = ["add", "subtract", "multiply", "less", "maximum", "
 
 /// The fact that neighbours of a subgroup are neighbours of the workgroup and hand on what they should.
 const SUBGROUPS: &str = "subgroups";
+
+/// The facts that numbers below the normal range are kept. WGSL lets an adapter take them for zero
+/// and many do, so a failure forbids nothing; it is told.
+const SUBNORMALS: [&str; 2] = ["subnormal float32", "subnormal float64"];
 
 /// Workgroups whose subgroups are looked at.
 const SUBGROUP_GROUPS: usize = 64;
@@ -65,6 +82,7 @@ impl Denials {
                 _ if BASICS.contains(&verdict.fact.as_str()) => {
                     this.all = Some(format!("self-test: {}: {}", verdict.fact, verdict.detail));
                 }
+                _ if SUBNORMALS.contains(&verdict.fact.as_str()) => {}
                 Some(("float64", _)) => this.no_f64 = true,
                 Some(("int64" | "uint64", _)) => this.no_i64 = true,
                 Some((_, op)) => this.ops.push(op.to_string()),
@@ -115,7 +133,12 @@ impl Gpu {
         if self.home.context.subgroup > 1 {
             verdicts.push(verdict(SUBGROUPS, self.subgroup_facts()));
         }
-        self.function_facts(&mut verdicts);
+        let subnormals = verdict(SUBNORMALS[0], self.subnormal_facts(f32::MIN_POSITIVE));
+        self.function_facts(!subnormals.ok, &mut verdicts);
+        verdicts.push(subnormals);
+        if self.abilities.f64 {
+            verdicts.push(verdict(SUBNORMALS[1], self.subnormal_facts(f64::MIN_POSITIVE)));
+        }
         let mut wide = Vec::new();
         if self.abilities.i64 {
             wide.extend([DType::I64, DType::U64]);
@@ -132,8 +155,8 @@ impl Gpu {
         verdicts
     }
 
-    /// The verdicts of the last test of this adapter, driver and library, if all facts held, or of a
-    /// new test.
+    /// The verdicts of the last test of this adapter, driver and library, if all facts held that
+    /// forbid something, or of a new test.
     pub(super) fn known_verdicts(&self) -> Vec<Verdict> {
         let mode = if self.abilities.f64 { "f64" } else { "pairs" };
         let name = format!(
@@ -144,7 +167,10 @@ impl Gpu {
         known.unwrap_or_else(|| {
             let verdicts = self.self_test();
             // A failure may come from elsewhere, such as memory that another process holds.
-            if verdicts.iter().all(|v| v.ok) {
+            if verdicts
+                .iter()
+                .all(|v| v.ok || SUBNORMALS.contains(&v.fact.as_str()))
+            {
                 cache::write(&name, print(&verdicts).as_bytes());
             }
             verdicts
@@ -160,7 +186,7 @@ impl Gpu {
         let lanes = SUBGROUP_GROUPS * group;
         let rows = most.ilog2() as usize + 1;
         let text = fill(
-            include_str!("../../../shaders/subgroups.wgsl"),
+            include_str!("../../../../shaders/subgroups.wgsl"),
             &[("WORKGROUP", &group.to_string())],
         );
         let mut need = Need::new(self);
@@ -265,49 +291,6 @@ impl Gpu {
         Ok(f64::from(f32::from_le_bytes(bytes)))
     }
 
-    /// Every function with a twin, and the operations that they are made of, against the CPU.
-    fn function_facts(&self, verdicts: &mut Vec<Verdict>) {
-        let (x, y) = samples();
-        let basics: [(&str, f32, Function); 4] = [
-            ("add", 0.0, Function::Binary(|a, b| a + b)),
-            ("multiply", 0.0, Function::Binary(|a, b| a * b)),
-            ("divide", 0.0, Function::Binary(|a, b| a / b)),
-            ("sqrt", 0.0, Function::Unary(f32::sqrt)),
-        ];
-        let all: Vec<_> = basics.iter().chain(FUNCTIONS).collect();
-        let mut probe = Probe::new(&[DType::F32; 2]);
-        let mut asked = Vec::new();
-        for (name, _, function) in all {
-            let args = match function {
-                Function::Unary(_) => vec![0],
-                Function::Binary(_) => vec![0, 1],
-            };
-            if probe.store(name, args).is_ok() {
-                asked.push((*name, *function));
-            }
-        }
-        let found = probe.run(
-            self,
-            &[bytemuck::cast_slice(&x), bytemuck::cast_slice(&y)],
-            x.len(),
-        );
-        for (number, (name, function)) in asked.into_iter().enumerate() {
-            let outcome = match &found {
-                Ok(found) => compare_function(name, function, &x, &y, &found[number]),
-                Err(why) => Err(why.clone()),
-            };
-            let (ok, detail) = match outcome {
-                Ok(detail) => (true, detail),
-                Err(detail) => (false, detail),
-            };
-            verdicts.push(Verdict {
-                fact: format!("float32 {name}"),
-                ok,
-                detail,
-            });
-        }
-    }
-
     /// One op of a 64-bit dtype against the CPU's loop.
     fn wide_fact(&self, name: &str, dtype: DType) -> Result<(), String> {
         let len = 128;
@@ -347,78 +330,6 @@ fn verdict(fact: &str, outcome: Result<(), String>) -> Verdict {
         fact: fact.to_string(),
         ok: outcome.is_ok(),
         detail: outcome.err().unwrap_or_else(|| "right".into()),
-    }
-}
-
-/// Arguments for functions: special values, then all orders of magnitude.
-fn samples() -> (Vec<f32>, Vec<f32>) {
-    let edges = [
-        0.0,
-        f32::NAN,
-        f32::INFINITY,
-        1.0,
-        0.5,
-        2.0,
-        3e9,
-        88.7,
-        103.0,
-        1e-8,
-        f32::MIN_POSITIVE,
-        f32::MAX,
-    ];
-    let spread = (0..200u32).map(|k| f32::from_bits(0x3000_0000 + k * 0x0015_4321) % 1e4);
-    let near = (1..40).map(|k| k as f32 * 0.173);
-    let x: Vec<f32> = edges
-        .into_iter()
-        .chain(spread)
-        .chain(near)
-        .flat_map(|v| [v, -v])
-        .collect();
-    let y = (0..x.len()).map(|i| x[(i * 7 + 3) % x.len()]).collect();
-    (x, y)
-}
-
-/// The largest distance in units of the last place from the CPU's function, which must stay
-/// within what the op states for both.
-fn compare_function(
-    name: &str,
-    function: Function,
-    x: &[f32],
-    y: &[f32],
-    found: &[u8],
-) -> Result<String, String> {
-    let op = Op::find(name).ok_or("no such op")?;
-    let allowed = f64::from(op.ulp.f32 + op.ulp.gpu).ceil();
-    let found: Vec<f32> = bytemuck::pod_collect_to_vec(found);
-    let mut worst = 0.0f64;
-    for ((&x, &y), &got) in x.iter().zip(y).zip(&found) {
-        let want = match function {
-            Function::Unary(f) => f(x),
-            Function::Binary(f) => f(x, y),
-        };
-        // `logaddexp` may cancel to zero and is measured in units of ln 2 there.
-        let unit = f64::from(want.abs().max(std::f32::consts::LN_2)) * f64::from(f32::EPSILON);
-        let apart = match (want.is_nan(), got.is_nan()) {
-            (true, true) => 0.0,
-            (false, false) if name == "logaddexp" && want.is_finite() => f64::from((want - got).abs()) / unit,
-            (false, false) => (line_place(want) - line_place(got)).abs() as f64,
-            _ => f64::INFINITY,
-        };
-        if apart > allowed {
-            return Err(format!("{name} of {x:e} and {y:e} is {got:e}, not {want:e}"));
-        }
-        worst = worst.max(apart);
-    }
-    Ok(format!("within {worst} ulp of the cpu"))
-}
-
-/// A float's place on the line of all f32.
-fn line_place(x: f32) -> i64 {
-    let magnitude = i64::from(x.to_bits() & 0x7fff_ffff);
-    if x.is_sign_negative() {
-        -magnitude
-    } else {
-        magnitude
     }
 }
 
@@ -539,6 +450,15 @@ mod tests {
         assert_eq!(back[0].detail, "off by 9");
         assert_eq!(back[1], verdicts[1]);
         assert_eq!(parse("ok only"), None);
+    }
+
+    #[test]
+    fn a_failure_says_what_follows() {
+        assert_eq!(no("float32 exp").consequence(), "it is left to the CPU");
+        assert_eq!(no("exact sums").consequence(), "nothing runs on this adapter");
+        // Told, and nothing is forbidden.
+        let denials = Denials::new(&[no(SUBNORMALS[0])]);
+        assert!(denials.ops.is_empty() && denials.everything().is_ok());
     }
 
     #[test]
