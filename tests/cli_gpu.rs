@@ -51,6 +51,37 @@ fn adapters_are_told_with_their_verdicts_and_rates() {
 }
 
 #[test]
+fn matrix_units_serve_or_are_refused_with_the_way_out() {
+    if !has_adapter() {
+        return println!("skipped, no adapter");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("in.nc");
+    let sample = ["sample", path(&file), "--years", "1", "--grid", "40x50"];
+    assert!(tilewise(&sample).status.success());
+    // Products of days, small numbers of float16.
+    let source = "c = dot((tas / 300).astype('float16'), (tas / 300).astype('float16'), dim='time')";
+    let eval = |more: &[&str]| {
+        let args = ["eval", source, path(&file), "--json"];
+        tilewise(&[&args, more].concat())
+    };
+    let on_gpu = eval(&["--device", "gpu", "--matrix-units"]);
+    let units = json(&["devices", "--json"])["gpus"][0]["features"]["matrix_units"] == true;
+    let text = String::from_utf8_lossy(&on_gpu.stderr);
+    if units {
+        assert!(on_gpu.status.success(), "{text}");
+    } else {
+        assert!(!on_gpu.status.success());
+        assert!(
+            text.contains("no matrix units") && text.contains("--matrix-units"),
+            "{text}"
+        );
+    }
+    // The CPU has none, and no need of them.
+    assert!(eval(&["--device", "cpu", "--matrix-units"]).status.success());
+}
+
+#[test]
 fn an_anomaly_stays_on_the_device() {
     if !has_adapter() {
         return println!("skipped, no adapter");

@@ -271,6 +271,65 @@ fn memory_that_is_not_shared_gives_the_same() {
     }
 }
 
+/// An adapter whose matrix units are used; a test without one says so and passes.
+fn with_units(options: Options) -> Option<Gpu> {
+    let gpu = gpu::open(Options {
+        matrix_units: true,
+        ..options
+    })?;
+    let tried = gpu.verdicts().iter().find(|v| v.fact == "matrix units");
+    assert_eq!(gpu.uses_matrix_units(), tried.is_some(), "{tried:?}");
+    if tried.is_none() {
+        eprintln!("skipped: {} has no matrix units", gpu.info());
+    }
+    gpu.uses_matrix_units().then_some(gpu)
+}
+
+#[test]
+fn matrix_units_sum_what_registers_sum() {
+    let Some(gpu) = with_units(Options::default()) else {
+        return;
+    };
+    let mut number = 0;
+    for extents in [
+        [2, 40, 36, 41],    // ragged tiles
+        [1, 128, 256, 128], // whole ones, read where they lie
+        [1, 300, 280, 33],  // many tiles
+        [1, 33, 35, 1100],  // sums in two parts
+        [3, 3, 5, 7],       // smaller than a tile, so without units
+        [2, 40, 40, 0],     // empty sums
+    ] {
+        for _ in 0..5 {
+            check(&gpu, DType::F16, Case::new(extents, number)).unwrap();
+            number += 1;
+        }
+    }
+    // Other dtypes are summed as ever.
+    check(&gpu, DType::BF16, Case::new([1, 70, 50, 90], 2)).unwrap();
+    check(&gpu, DType::F32, Case::new([1, 70, 50, 90], 2)).unwrap();
+}
+
+#[test]
+fn matrix_units_go_on_with_sums_in_pieces() {
+    for (binding, extents) in [
+        (130 << 10, [2, 66, 66, 400]),  // batch by batch
+        (130 << 10, [1, 66, 66, 900]),  // a sum in pieces
+        (260 << 10, [1, 66, 66, 1500]), // part by part
+    ] {
+        let Some(gpu) = with_units(Options {
+            binding_bytes: binding,
+            staged: true,
+            ..Options::default()
+        }) else {
+            return;
+        };
+        for number in 0..3 {
+            let case = Case::new(extents, number);
+            check(&gpu, DType::F16, case).unwrap_or_else(|e| panic!("{case:?}: {e}"));
+        }
+    }
+}
+
 /// A session on an adapter and that adapter's name. Under CI there has to be one.
 fn session(threads: usize) -> Option<(Session, String)> {
     let config = Config {

@@ -1,17 +1,17 @@
 // A factor of a contraction brought into the layout that the inner loops read: planes of rows along
-// the summed axis, widened to the type of the sums, zeros beyond the ends.
+// the summed axis, as numbers of type MADE, zeros beyond the ends.
 //
 // A workgroup moves 32 x 32 elements through workgroup memory, so that reads are coalesced along
 // whichever axis lies side by side and writes always. LOAD is the element `at` of the words `x`.
 
 @group(0) @binding(0) var<storage, read> p: array<u32>;
-@group(0) @binding(1) var<storage, read> x: array<{{WORD}}>;
-@group(0) @binding(2) var<storage, read_write> packed: array<{{R}}>;
+@group(0) @binding(1) var<storage, read> x: array<{{FROM}}>;
+@group(0) @binding(2) var<storage, read_write> packed: array<{{MADE}}>;
 
-var<workgroup> tile: array<{{R}}, 1056>;
+var<workgroup> tile: array<{{MADE}}, 1056>;
 
 {{PLACE}}
-fn load(at: u32) -> {{R}} {
+fn load(at: u32) -> {{MADE}} {
     return {{LOAD}};
 }
 
@@ -38,7 +38,7 @@ fn main(
     for (var slow = lane / 32u; slow < 32u; slow = slow + 8u) {
         let row = select(slow, quick, turned);
         let col = select(quick, slow, turned);
-        var value = {{R}}(0);
+        var value = {{MADE}}(0);
         if (start + top + row < end && left + col < across) {
             value = load(base + place(left + col, p[10]) + place(start + top + row, p[11]));
         }

@@ -49,6 +49,10 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Which device runs stages.
     pub device: DeviceChoice,
+    /// Whether a GPU's matrix units sum products of `f16` matrices, in `f32`, where it has them
+    /// (`tilewise devices`): much faster, but in an order and with roundings of their own. A GPU without
+    /// them is then refused.
+    pub matrix_units: bool,
     /// A folder in which the finished parts of a run are kept until it succeeds, so that the same run goes
     /// on from there after it was killed; see [`Session::job`](super::Session::job). It is made if it is
     /// missing, and then removed in the end. One run at a time uses a folder.

@@ -50,7 +50,7 @@ use checkpoint::{Checkpoint, Folder, Job};
 use event::Ear;
 use kept::{KeptBytes, KeptTiles};
 use next_use::NextUse;
-use place::{Devices, GpuMemory};
+use place::{Devices, GpuTerms};
 use residents::Residents;
 use run::{Counters, Run};
 use shared_sources::SharedSources;
@@ -149,10 +149,11 @@ impl Session {
         let ear = Arc::new(Ear::default());
         let store = config.open_store(ear.clone())?;
         let residents = Arc::new(Residents::new(store.clone()));
-        let memory = GpuMemory {
+        let memory = GpuTerms {
             asked: config.gpu_memory,
             host: host_budget,
             apart: config.gpu_apart,
+            matrix_units: config.matrix_units,
         };
         let devices = Devices::open(config.device, memory, workers, residents.clone())?;
         // What a GPU stages, and all it holds where it shares the host's memory, is host memory too.

@@ -47,23 +47,25 @@ pub(super) struct Devices {
     choice: DeviceChoice,
     /// The chosen GPU; for `auto` looked for when there is work for it.
     gpu: OnceLock<Option<Arc<Gpu>>>,
-    memory: GpuMemory,
+    memory: GpuTerms,
     residents: Arc<Residents>,
     workers: usize,
 }
 
-/// What a GPU may hold.
+/// What a GPU may hold and use.
 #[derive(Clone, Copy)]
-pub(super) struct GpuMemory {
+pub(super) struct GpuTerms {
     /// Bytes asked for.
     pub asked: Option<u64>,
     /// The host budget.
     pub host: u64,
     /// Whether a GPU that shares the host's memory is used as if it had its own.
     pub apart: bool,
+    /// Whether its matrix units are to be used.
+    pub matrix_units: bool,
 }
 
-impl GpuMemory {
+impl GpuTerms {
     /// Bytes of its own memory, and of host memory for staging.
     fn budgets(self, info: &AdapterInfo) -> (u64, u64) {
         if info.shared_memory && !self.apart {
@@ -83,7 +85,7 @@ impl Devices {
     /// Opens what the choice asks for; tiles that must leave it go through `residents`.
     pub fn open(
         choice: DeviceChoice,
-        memory: GpuMemory,
+        memory: GpuTerms,
         workers: usize,
         residents: Arc<Residents>,
     ) -> Result<Devices> {
@@ -244,7 +246,7 @@ impl Devices {
             true => Some(self.memory.staging()),
             false => self.memory.asked,
         };
-        let memory = GpuMemory { asked, ..self.memory };
+        let memory = GpuTerms { asked, ..self.memory };
         open_gpu(&info, memory, &self.residents).ok().map(Arc::new)
     }
 
@@ -297,15 +299,26 @@ fn chosen(number: Option<usize>) -> Result<AdapterInfo> {
 }
 
 /// Opens an adapter, whose tiles leave through `residents` when it is full.
-fn open_gpu(info: &AdapterInfo, memory: GpuMemory, residents: &Arc<Residents>) -> Result<Gpu> {
+fn open_gpu(info: &AdapterInfo, memory: GpuTerms, residents: &Arc<Residents>) -> Result<Gpu> {
     let (budget, staging) = memory.budgets(info);
     let options = Options {
         budget,
         staging,
         staged: memory.apart,
+        matrix_units: memory.matrix_units,
         ..Options::default()
     };
     let gpu = Gpu::open(info.index, options)?;
+    if memory.matrix_units && !gpu.uses_matrix_units() {
+        let tried = gpu.verdicts().iter().find(|v| v.fact == "matrix units");
+        return Err(Error::Device(format!(
+            "{info}: {}; leave matrix units out (--matrix-units)",
+            match tried {
+                Some(verdict) => format!("its matrix units failed the self-test: {}", verdict.detail),
+                None => "it has no matrix units for float16 that tilewise can use".into(),
+            }
+        )));
+    }
     let residents = residents.clone();
     gpu.on_pressure(move |bytes| residents.evict(bytes));
     Ok(gpu)

@@ -65,6 +65,7 @@ fn gpu_bench(args: &BenchGpuArgs) -> Result<()> {
         device: device.transpose()?,
         only: args.common.only.clone(),
         quick: args.common.quick,
+        matrix_units: args.matrix_units,
         ..gpu::Options::default()
     };
     options.size = size(&args.common)?.unwrap_or(options.size);

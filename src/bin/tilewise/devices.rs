@@ -64,7 +64,11 @@ struct Opened {
 
 impl Adapter {
     fn open(info: AdapterInfo) -> Adapter {
-        let opened = Gpu::open(info.index, Options::default()).and_then(|gpu| {
+        let options = Options {
+            matrix_units: true,
+            ..Options::default()
+        };
+        let opened = Gpu::open(info.index, options).and_then(|gpu| {
             Ok(Opened {
                 verdicts: gpu.verdicts().to_vec(),
                 rates: gpu.rates()?,
@@ -77,13 +81,14 @@ impl Adapter {
     }
 
     /// What it has, by name.
-    fn features(&self) -> [(&'static str, bool); 8] {
+    fn features(&self) -> [(&'static str, bool); 9] {
         let info = &self.info;
         [
             ("f64", info.f64),
             ("i64", info.i64),
             ("f16", info.f16),
             ("subgroups", info.subgroups),
+            ("matrix units", info.matrix_units.is_some()),
             ("timestamps", info.timestamps),
             ("pipeline cache", info.pipeline_cache),
             ("mappable buffers", info.mappable),

@@ -238,6 +238,9 @@ pub struct BenchGpuArgs {
     /// The adapter: gpu for the first that is no software, or gpu:N; by default each of them
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// Multiply float16 matrices on matrix units, summing in float32
+    #[arg(long)]
+    pub matrix_units: bool,
 }
 
 /// How inputs are opened.
@@ -268,6 +271,9 @@ pub struct RunArgs {
     /// shares the host's
     #[arg(long, value_name = "SIZE")]
     pub gpu_memory: Option<String>,
+    /// Multiply float16 matrices on the GPU's matrix units, summing in float32
+    #[arg(long)]
+    pub matrix_units: bool,
     /// Where tiles are spilled
     #[arg(long, value_name = "DIR")]
     pub spill_dir: Option<PathBuf>,

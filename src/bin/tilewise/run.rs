@@ -56,6 +56,7 @@ pub fn resumable_session(args: &RunArgs, keep: &Keep) -> Result<Session> {
     let session = Session::new(Config {
         memory: bytes(&args.memory)?,
         gpu_memory: bytes(&args.gpu_memory)?,
+        matrix_units: args.matrix_units,
         spill_dir: args.spill_dir.clone(),
         spill_limit: bytes(&args.spill_limit)?,
         threads: args.threads,

@@ -34,6 +34,9 @@ pub struct AdapterInfo {
     pub f16: bool,
     /// Whether subgroup operations exist.
     pub subgroups: bool,
+    /// Rows and columns of the matrices of f16 that its matrix units multiply, summing in f32; `None`
+    /// where it has no such units that tilewise can use.
+    pub matrix_units: Option<u32>,
     /// Whether time can be measured on the device.
     pub timestamps: bool,
     /// Whether compiled kernels can be kept on disk.
@@ -66,6 +69,7 @@ impl AdapterInfo {
             i64: features.contains(Features::SHADER_INT64),
             f16: features.contains(Features::SHADER_F16),
             subgroups: features.contains(Features::SUBGROUP),
+            matrix_units: matrix_units(adapter),
             timestamps: features.contains(Features::TIMESTAMP_QUERY),
             pipeline_cache: features.contains(Features::PIPELINE_CACHE),
             mappable: features.contains(Features::MAPPABLE_PRIMARY_BUFFERS),
@@ -99,6 +103,27 @@ impl fmt::Display for AdapterInfo {
             self.index, self.name, self.backend, self.driver
         )
     }
+}
+
+/// The edge of the largest matrices of f16 that an adapter multiplies and sums in f32. Their kernels need
+/// subgroups of one size, and pointers to vectors, which Metal's matrices cannot be loaded from.
+fn matrix_units(adapter: &wgpu::Adapter) -> Option<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let info = adapter.get_info();
+    let needed = Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SHADER_F16 | Features::SUBGROUP;
+    if !adapter.features().contains(needed)
+        || info.subgroup_min_size != info.subgroup_max_size
+        || info.backend != wgpu::Backend::Vulkan
+    {
+        return None;
+    }
+    adapter
+        .cooperative_matrix_properties()
+        .into_iter()
+        .filter(|p| p.m_size == p.n_size && p.n_size == p.k_size && [8, 16].contains(&p.m_size))
+        .filter(|p| p.ab_type == F16 && p.cr_type == F32 && !p.saturating_accumulation)
+        .map(|p| p.m_size)
+        .max()
 }
 
 /// Bytes of the largest heap of an adapter's own memory, as a Vulkan driver tells.

@@ -63,13 +63,9 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    /// Opens an adapter with all the limits it has and the features this room knows to use.
-    pub fn open(info: AdapterInfo, adapter: &wgpu::Adapter) -> Result<Context> {
-        Context::open_with(info, adapter, Features::empty())
-    }
-
-    /// The same with more features, those of them that the adapter has.
-    pub fn open_with(info: AdapterInfo, adapter: &wgpu::Adapter, more: Features) -> Result<Context> {
+    /// Opens an adapter with all the limits it has and the features this room knows to use, and `more`,
+    /// those of all that it has.
+    pub fn open(info: AdapterInfo, adapter: &wgpu::Adapter, more: Features) -> Result<Context> {
         let known = Features::SHADER_F64 | Features::SHADER_INT64 | Features::SUBGROUP;
         let mut wanted = more | known | Features::PIPELINE_CACHE;
         if info.shared_memory {
@@ -80,10 +76,17 @@ impl Context {
             true => adapter.get_info().subgroup_min_size,
             false => 1,
         };
+        let experiments = match features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            // SAFETY: what wgpu asks to be known is that such features may have faults. They are used by
+            // one kernel, where its user asked for them, after the self-test tried them.
+            true => unsafe { wgpu::ExperimentalFeatures::enabled() },
+            false => wgpu::ExperimentalFeatures::disabled(),
+        };
         let opened = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("tilewise"),
             required_features: features,
             required_limits: adapter.limits(),
+            experimental_features: experiments,
             ..Default::default()
         }));
         let (device, queue) =

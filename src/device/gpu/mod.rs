@@ -35,7 +35,7 @@ mod template;
 mod tiled;
 mod walk;
 
-use self::blocks::{Tilings, Transforms};
+use self::blocks::{Tilings, Transforms, Units};
 use self::context::Context;
 use self::expression::{Abilities, Expression};
 use self::feed::Scheme;
@@ -54,6 +54,7 @@ use crate::plan::program::{Output, Program};
 use crate::{DType, Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
+use wgpu::Features;
 
 pub use self::accumulate::Accumulator;
 pub use self::adapter::{AdapterInfo, adapters, first_hardware, may_have_hardware};
@@ -78,6 +79,8 @@ pub struct Gpu {
     denials: Denials,
     /// How fast its ways of multiplying matrices are.
     tilings: Tilings,
+    /// Its matrix units, where they are to be used.
+    units: Option<Units>,
     /// Tables of its last Fourier transforms.
     transforms: Transforms,
     /// Programs asked about, with the answer.
@@ -104,6 +107,8 @@ pub struct Options {
     pub hardware: bool,
     /// Whether invocations of a subgroup hand each other values where the adapter can do that.
     pub subgroups: bool,
+    /// Whether products of f16 are summed by matrix units where the adapter has them.
+    pub matrix_units: bool,
     /// Whether data is staged though the adapter shares the host's memory.
     pub staged: bool,
 }
@@ -118,6 +123,7 @@ impl Default for Options {
             binding_bytes: BINDING_BYTES,
             hardware: false,
             subgroups: true,
+            matrix_units: false,
             staged: false,
         }
     }
@@ -136,7 +142,16 @@ impl Gpu {
             f64: info.f64 && info.i64 && !options.pairs,
             i64: info.i64,
         };
-        let context = Context::open(info, &adapter)?;
+        let edge = info.matrix_units.filter(|_| options.matrix_units);
+        let more = match edge {
+            Some(_) => Features::EXPERIMENTAL_COOPERATIVE_MATRIX | Features::SHADER_F16,
+            None => Features::empty(),
+        };
+        let context = Context::open(info, &adapter, more)?;
+        let units = edge.map(|edge| Units {
+            edge: edge as usize,
+            subgroup: context.subgroup as usize,
+        });
         let limits = context.device.limits();
         let software = context.info.software && !options.hardware;
         let style = Style::new(software, &limits);
@@ -156,6 +171,7 @@ impl Gpu {
             verdicts: Vec::new(),
             denials: Denials::default(),
             tilings: Tilings::default(),
+            units,
             transforms: Transforms::default(),
             answers: Mutex::default(),
             rates: OnceLock::new(),
@@ -164,6 +180,7 @@ impl Gpu {
         gpu.home.context.alive()?;
         gpu.denials = Denials::new(&gpu.verdicts);
         gpu.abilities = gpu.denials.limit(gpu.abilities);
+        gpu.units = gpu.units.filter(|_| selftest::has_matrix_units(&gpu.verdicts));
         if options.subgroups && !software && selftest::has_subgroups(&gpu.verdicts) {
             gpu.style.subgroup = gpu.home.context.subgroup.min(style.workgroup);
             gpu.pipelines.style = gpu.style;
@@ -175,6 +192,11 @@ impl Gpu {
     /// [`Gpu::self_test`].
     pub fn verdicts(&self) -> &[Verdict] {
         &self.verdicts
+    }
+
+    /// Whether matrix units sum products of f16.
+    pub fn uses_matrix_units(&self) -> bool {
+        self.units.is_some()
     }
 
     /// What is known of its adapter.

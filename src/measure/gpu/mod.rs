@@ -37,6 +37,8 @@ pub struct Options {
     pub quick: bool,
     /// Turns that are counted.
     pub rounds: usize,
+    /// Whether matrix units multiply float16; see [`Config::matrix_units`].
+    pub matrix_units: bool,
 }
 
 impl Default for Options {
@@ -47,6 +49,7 @@ impl Default for Options {
             only: None,
             quick: false,
             rounds: 7,
+            matrix_units: false,
         }
     }
 }
@@ -73,7 +76,7 @@ pub fn run(options: &Options, stop: &Stop, tell: &dyn Fn(&str)) -> Result<Record
     let rounds = if options.quick { 1 } else { options.rounds.max(1) };
     let chosen = chosen(options.device)?;
     let threads = rayon::current_num_threads();
-    let mut record = Record::new(machine::describe(threads), size, rounds);
+    let mut record = Record::new(machine::describe(threads), size, rounds, options.matrix_units);
     let bench = Bench {
         options,
         wanted: &wanted,
@@ -199,6 +202,7 @@ impl Bench<'_> {
         Session::new(Config {
             device: DeviceChoice::Gpu(Some(info.index)),
             gpu_memory: Some(gpu_memory),
+            matrix_units: self.options.matrix_units,
             ..Config::default()
         })
     }

@@ -302,16 +302,18 @@ pub struct Record {
     machine: Value,
     size: u64,
     rounds: usize,
+    matrix_units: bool,
     /// The adapters, in the machine's order.
     pub adapters: Vec<AdapterRows>,
 }
 
 impl Record {
-    pub(super) fn new(machine: Value, size: u64, rounds: usize) -> Record {
+    pub(super) fn new(machine: Value, size: u64, rounds: usize, matrix_units: bool) -> Record {
         Record {
             machine,
             size,
             rounds,
+            matrix_units,
             adapters: Vec::new(),
         }
     }
@@ -340,6 +342,7 @@ impl Record {
             "machine": self.machine,
             "size": self.size,
             "rounds": self.rounds,
+            "matrix_units": self.matrix_units,
             "adapters": self.adapters.iter().map(AdapterRows::json).collect::<Value>(),
         })
     }
@@ -352,6 +355,9 @@ impl Record {
             human_bytes(self.size),
             self.rounds
         );
+        if self.matrix_units {
+            out += "float16 is multiplied by matrix units\n";
+        }
         if self.machine["optimised"] == false {
             out += "built without optimisation: the figures tell nothing\n";
         }

@@ -22,7 +22,7 @@ pub(super) mod valid;
 mod walk;
 mod window;
 
-pub(super) use self::contract::Tilings;
+pub(super) use self::contract::{Tilings, Units, matrix_unit_facts};
 pub(super) use self::fft::Transforms;
 
 use super::Gpu;

@@ -85,7 +85,7 @@ impl Probe {
             | Features::TIMESTAMP_QUERY
             | Features::TIMESTAMP_QUERY_INSIDE_ENCODERS
             | Features::MAPPABLE_PRIMARY_BUFFERS;
-        let context = Context::open_with(info, &adapter, more)?;
+        let context = Context::open(info, &adapter, more)?;
         let limits = context.device.limits();
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let bytes = (bytes.min(most).min(MOST) / GRAIN).max(1) * GRAIN;

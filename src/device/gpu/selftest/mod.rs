@@ -7,6 +7,7 @@
 mod functions;
 
 use super::Gpu;
+use super::blocks::matrix_unit_facts;
 use super::cache;
 use super::expression::Abilities;
 use super::kernel::Style;
@@ -36,7 +37,7 @@ impl Verdict {
         match self.fact.as_str() {
             fact if BASICS.contains(&fact) => "nothing runs on this adapter",
             fact if SUBNORMALS.contains(&fact) => "the CPU keeps them",
-            SUBGROUPS => "they are not used",
+            SUBGROUPS | UNITS => "they are not used",
             _ => "it is left to the CPU",
         }
     }
@@ -51,6 +52,9 @@ const WIDE_OPS: [&str; 6] = ["add", "subtract", "multiply", "less", "maximum", "
 /// The fact that neighbours of a subgroup are neighbours of the workgroup and hand on what they should.
 const SUBGROUPS: &str = "subgroups";
 
+/// The fact that matrix units sum as exactly as f32 can.
+const UNITS: &str = "matrix units";
+
 /// The facts that numbers below the normal range are kept. WGSL lets an adapter take them for zero
 /// and many do, so a failure forbids nothing; it is told.
 const SUBNORMALS: [&str; 2] = ["subnormal float32", "subnormal float64"];
@@ -61,6 +65,11 @@ const SUBGROUP_GROUPS: usize = 64;
 /// Whether values may be handed on within subgroups.
 pub(super) fn has_subgroups(verdicts: &[Verdict]) -> bool {
     verdicts.iter().any(|v| v.fact == SUBGROUPS && v.ok)
+}
+
+/// Whether matrix units may be used.
+pub(super) fn has_matrix_units(verdicts: &[Verdict]) -> bool {
+    verdicts.iter().any(|v| v.fact == UNITS && v.ok)
 }
 
 /// What failed facts forbid.
@@ -82,6 +91,7 @@ impl Denials {
                 _ if BASICS.contains(&verdict.fact.as_str()) => {
                     this.all = Some(format!("self-test: {}: {}", verdict.fact, verdict.detail));
                 }
+                _ if verdict.fact == UNITS => {}
                 _ if SUBNORMALS.contains(&verdict.fact.as_str()) => {}
                 Some(("float64", _)) => this.no_f64 = true,
                 Some(("int64" | "uint64", _)) => this.no_i64 = true,
@@ -133,6 +143,9 @@ impl Gpu {
         if self.home.context.subgroup > 1 {
             verdicts.push(verdict(SUBGROUPS, self.subgroup_facts()));
         }
+        if self.units.is_some() {
+            verdicts.push(verdict(UNITS, matrix_unit_facts(self)));
+        }
         let subnormals = verdict(SUBNORMALS[0], self.subnormal_facts(f32::MIN_POSITIVE));
         self.function_facts(!subnormals.ok, &mut verdicts);
         verdicts.push(subnormals);
@@ -159,8 +172,9 @@ impl Gpu {
     /// forbid something, or of a new test.
     pub(super) fn known_verdicts(&self) -> Vec<Verdict> {
         let mode = if self.abilities.f64 { "f64" } else { "pairs" };
+        let units = if self.units.is_some() { "-units" } else { "" };
         let name = format!(
-            "facts-{mode}-{:016x}.txt",
+            "facts-{mode}{units}-{:016x}.txt",
             cache::adapter_key(&self.home.context.info)
         );
         let known = cache::read(&name).and_then(|data| parse(&String::from_utf8(data).ok()?));

@@ -4,8 +4,10 @@
 //! tiles of the result in registers (`shaders/blocks/gemm.wgsl`). A factor that lies so already is
 //! read where it lies; a result of a wide dtype whose columns are neighbours is written where it
 //! belongs, any other is made from the sums by a last pass, which also adds the parts of sums that
-//! were split. Matrices smaller than a tile are summed element by element.
+//! were split. Matrices smaller than a tile are summed element by element, and those of f16 by matrix units
+//! where these are asked for.
 
+mod inner;
 mod packed;
 mod plan;
 mod problem;
@@ -15,8 +17,10 @@ mod tests;
 mod thin;
 mod tiling;
 mod tune;
+mod units;
 
 pub(in crate::device::gpu) use self::tune::Tilings;
+pub(in crate::device::gpu) use self::units::{Units, matrix_unit_facts};
 
 use self::problem::{Layout, Problem, Side};
 use self::ring::Ring;
@@ -48,18 +52,30 @@ pub(super) fn supports(gpu: &Gpu, dtype: DType) -> std::result::Result<(), Strin
 
 /// Computes a block of a contraction of two operands of one dtype.
 pub(super) fn run(gpu: &Gpu, axes: &Axes, task: &BlockTask<'_>, out: OutMut<'_>) -> Result<()> {
-    let [a, b] = task.operands else {
+    contract(gpu, axes, task.operands, &task.block.shape, task.dtype, out)
+}
+
+/// Contracts two operands of a dtype to a result of that shape.
+fn contract(
+    gpu: &Gpu,
+    axes: &Axes,
+    operands: &[Operand<'_>],
+    shape: &[usize],
+    dtype: DType,
+    out: OutMut<'_>,
+) -> Result<()> {
+    let [a, b] = operands else {
         return Err(Error::invalid("a contraction has two operands"));
     };
-    if a.dtype != task.dtype || b.dtype != task.dtype {
+    if a.dtype != dtype || b.dtype != dtype {
         return Err(Error::invalid("a contraction of parts of another dtype"));
     }
-    let problem = Problem::new(axes, layout(a), layout(b), &task.block.shape);
+    let problem = Problem::new(axes, layout(a), layout(b), shape);
     let operands = if problem.swapped { [b, a] } else { [a, b] };
     let job = Job {
         gpu,
-        dtype: task.dtype,
-        ring: Ring::of(task.dtype),
+        dtype,
+        ring: Ring::of(dtype),
         factors: [
             Factor::new(operands[0], &problem.a),
             Factor::new(operands[1], &problem.b),

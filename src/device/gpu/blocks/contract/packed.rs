@@ -1,16 +1,12 @@
 //! Products of matrices by tiles: pack, multiply, and make the result from the sums.
 
+use super::inner::Inner;
 use super::plan::{Round, STEPS, rounds, splits};
 use super::problem::{Problem, Side};
-use super::ring::Ring;
-use super::tiling::Tiling;
 use super::{Factor, Job, pass_text};
 use crate::device::OutMut;
-use crate::device::gpu::Gpu;
 use crate::device::gpu::launch::{Launch, Need, Span};
-use crate::device::gpu::pipeline::Compiled;
 use crate::{DType, Result};
-use std::sync::Arc;
 
 /// The edge of what a workgroup packs.
 pub(super) const PACK: usize = 32;
@@ -26,8 +22,7 @@ const PACK_HEAD: usize = 12;
 /// What the passes over a contraction are, before memory is taken for them.
 struct Passes<'a> {
     job: &'a Job<'a>,
-    tiling: Tiling,
-    depth: usize,
+    inner: Inner,
     rounds: Vec<Round>,
     /// Parts of each sum, and products in a part.
     splits: usize,
@@ -59,7 +54,7 @@ struct Panel {
 /// Computes a contraction of matrices that are worth tiles.
 pub(super) fn run(job: &Job<'_>, out: OutMut<'_>) -> Result<()> {
     let passes = Passes::new(job)?;
-    let inner = inner_loops(job.gpu, &passes.tiling, job.ring, passes.depth)?;
+    let inner = passes.inner.compiled(job.gpu)?;
     let mut launch = Launch::new(job.gpu, passes.need(&out))?;
     let mut given = Vec::new();
     for (n, factor) in job.factors.iter().enumerate() {
@@ -96,45 +91,37 @@ pub(super) fn run(job: &Job<'_>, out: OutMut<'_>) -> Result<()> {
     launch.finish(vec![(made, out)])
 }
 
-/// The inner loops of a tiling, compiled.
-pub(super) fn inner_loops(gpu: &Gpu, tiling: &Tiling, ring: Ring, depth: usize) -> Result<Arc<Compiled>> {
-    // Long loops cost a software adapter seconds to compile and nothing to run.
-    let unroll = if gpu.home.context.info.software { 1 } else { depth };
-    let text = tiling.text(ring, depth, unroll);
-    // SAFETY: whoever dispatches it gives factors of whole tiles and slabs, which is all that is read;
-    // slabs in workgroup memory are as long as their indices reach; sums are written only where the
-    // row and the column are those of the result.
-    unsafe { gpu.pipelines.unchecked_text(&gpu.home.context, &text) }
-}
-
 impl<'a> Passes<'a> {
     fn new(job: &'a Job<'a>) -> Result<Passes<'a>> {
         let (problem, ring, gpu) = (&job.problem, job.ring, job.gpu);
         let (splits, share) = splits(problem);
-        let (tiling, depth) = gpu.tilings.choose(gpu, problem, ring)?;
+        let inner = Inner::choose(job)?;
         let extents = [problem.rows, problem.cols];
-        let padded = [0, 1].map(|n| extents[n].next_multiple_of(tiling.tile[n]));
+        let padded = [0, 1].map(|n| extents[n].next_multiple_of(inner.tile()[n]));
         let widest = padded[0].max(padded[1]);
         // Beside packed factors there are those that were given, sums and the result.
         let most = gpu.binding_bytes.min(gpu.home.memory.budget().device / SHARE);
-        let limit = (most as usize).saturating_sub(32) / ring.size();
-        let rounds =
-            rounds(problem, widest, limit).ok_or_else(|| job.too_large(widest * STEPS * ring.size()))?;
-        let native = ring.is_native(job.dtype);
+        let limit = (most as usize).saturating_sub(32) / inner.packed_bytes();
+        let rounds = rounds(problem, widest, limit)
+            .ok_or_else(|| job.too_large(widest * STEPS * inner.packed_bytes()))?;
         let packed = [0, 1].map(|n| {
             let whole = rounds.len() == 1 && padded[n] == extents[n];
-            whole && native && lies_packed(&job.factors[n], job.side(n), problem.summed)
+            let as_it_is = inner.packed_bytes() == job.dtype.size();
+            whole && as_it_is && lies_packed(&job.factors[n], job.side(n), problem.summed)
         });
-        let written = in_place(problem).filter(|_| native && splits == 1);
-        let row = problem.cols.div_ceil(VECTOR);
+        let written = in_place(problem).filter(|_| ring.is_native(job.dtype) && splits == 1);
+        let [rows, cols] = match inner.writes_whole_tiles() {
+            true => padded,
+            false => extents,
+        };
+        let row = cols.div_ceil(VECTOR);
         let scratch = Sums {
             row,
-            plane: problem.rows * row,
+            plane: rows * row,
         };
         let passes = Passes {
             job,
-            tiling,
-            depth,
+            inner,
             rounds,
             splits,
             share,
@@ -150,7 +137,7 @@ impl<'a> Passes<'a> {
     /// Bytes of a packed factor.
     fn pack_bytes(&self, number: usize) -> usize {
         let steps = self.rounds.iter().map(|round| round.batches * round.steps());
-        steps.max().unwrap_or(0) * self.padded[number] * self.job.ring.size()
+        steps.max().unwrap_or(0) * self.padded[number] * self.inner.packed_bytes()
     }
 
     /// Bytes of the sums.
@@ -221,7 +208,13 @@ impl<'a> Passes<'a> {
             at += list.len();
         }
         words.extend(lists.into_iter().flatten());
-        job.pass(launch, &pack_text(job.dtype), &words, &[from, room], groups)?;
+        job.pass(
+            launch,
+            &self.inner.pack_text(job.dtype),
+            &words,
+            &[from, room],
+            groups,
+        )?;
         Ok(Panel {
             span: room.clone(),
             at: 0,
@@ -233,12 +226,13 @@ impl<'a> Passes<'a> {
     /// The inner loops over the panels of a round.
     fn loops(&self, round: &Round, panels: &[Panel]) -> Loops {
         let problem = &self.job.problem;
+        let depth = self.inner.depth();
         Loops {
-            tiles: [0, 1].map(|n| self.padded[n] / self.tiling.tile[n]),
+            tiles: [0, 1].map(|n| self.padded[n] / self.inner.tile()[n]),
             batches: round.batches,
             splits: round.splits,
-            share: self.share / self.depth,
-            slabs: round.steps() / self.depth,
+            share: self.share / depth,
+            slabs: round.steps() / depth,
             factors: [0, 1].map(|n| [panels[n].at, panels[n].row, panels[n].batch]),
             rows: problem.rows,
             cols: problem.cols.div_ceil(VECTOR),
@@ -315,11 +309,12 @@ fn lists(side: &Side) -> [Vec<u32>; 3] {
     [&side.batch, &side.across, &side.along].map(|walk| walk.words())
 }
 
-/// The kernel that packs.
-pub(super) fn pack_text(dtype: DType) -> String {
+/// The kernel that packs elements of a dtype, bound as words of type `word`, as numbers of type `made`,
+/// each of which is `load`.
+pub(super) fn pack_text(dtype: DType, word: &str, made: &str, load: &str) -> String {
     pass_text(
         include_str!("../../../../../shaders/blocks/gemm_pack.wgsl"),
         dtype,
-        &[("LOAD", &Ring::load(dtype, "x"))],
+        &[("FROM", word), ("MADE", made), ("LOAD", load)],
     )
 }

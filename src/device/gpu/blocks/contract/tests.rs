@@ -44,6 +44,25 @@ fn inner_loops_are_valid() {
 }
 
 #[test]
+fn kernels_of_matrix_units_are_valid() {
+    let can = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX | Capabilities::SUBGROUP;
+    for (edge, subgroup) in [(8, 8), (16, 32), (16, 64), (8, 32)] {
+        let tilings = units::UnitTiling::all(Units { edge, subgroup }, BOUNDS);
+        assert!(!tilings.is_empty());
+        for tiling in tilings {
+            assert!(STEPS.is_multiple_of(tiling.depth), "{tiling:?}");
+            for text in [tiling.text(), inner::Inner::Units(tiling).pack_text(DType::F16)] {
+                let module = naga::front::wgsl::parse_str(&text);
+                let module = module.unwrap_or_else(|e| panic!("{tiling:?}: {}", e.emit_to_string(&text)));
+                if let Err(error) = Validator::new(ValidationFlags::all(), can).validate(&module) {
+                    panic!("{tiling:?}: {}", error.emit_to_string(&text));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn tiles_are_blocks_of_invocations_and_whole_packs() {
     for tiling in TILINGS {
         let [down, across] = [0, 1].map(|n| tiling.tile[n] / tiling.own[n]);
@@ -58,7 +77,15 @@ fn passes_are_valid_for_every_dtype() {
     let mut texts = BTreeSet::new();
     for dtype in DType::real() {
         for (what, text) in [
-            ("pack", packed::pack_text(dtype)),
+            (
+                "pack",
+                packed::pack_text(
+                    dtype,
+                    Ring::of(dtype).word(),
+                    Ring::of(dtype).name(),
+                    &Ring::load(dtype, "x"),
+                ),
+            ),
             ("thin", thin::text(dtype)),
             ("finish", finish_text(dtype)),
         ] {

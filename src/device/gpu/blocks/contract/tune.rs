@@ -4,7 +4,8 @@
 //! size; what it finds is kept in the user's cache folder. Small contractions and software adapters
 //! go by what the table says. The choice changes no result: tilings add in the same order.
 
-use super::packed::{LOOP_WORDS, Loops, inner_loops};
+use super::inner::Inner;
+use super::packed::{LOOP_WORDS, Loops};
 use super::plan::choose;
 use super::problem::Problem;
 use super::ring::Ring;
@@ -95,7 +96,7 @@ impl Tilings {
 }
 
 /// What an adapter allows a workgroup.
-fn bounds(gpu: &Gpu) -> Bounds {
+pub(super) fn bounds(gpu: &Gpu) -> Bounds {
     let limits = gpu.home.context.device.limits();
     Bounds {
         threads: limits
@@ -138,7 +139,7 @@ fn measure(gpu: &Gpu, ring: Ring, bounds: Bounds, trial: Trial) -> Result<Rates>
 
 /// The least time of some tries, after one that compiles.
 fn attempt(gpu: &Gpu, ring: Ring, tiling: &Tiling, depth: usize, trial: Trial) -> Result<Duration> {
-    let pipeline = inner_loops(gpu, tiling, ring, depth)?;
+    let pipeline = Inner::Registers(*tiling, ring, depth).compiled(gpu)?;
     let Trial { edge, long, repeats } = trial;
     let factor = edge * long * ring.size();
     let sums = edge * edge * ring.size();
