@@ -3,6 +3,9 @@
 //! `TILEWISE_BLESS=1 cargo test --test gpu_golden` rewrites the files. Every kernel is parsed and
 //! validated by naga, so this runs without an adapter.
 
+#[path = "common/translate.rs"]
+mod translate;
+
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::path::PathBuf;
 use tilewise::device::gpu::{merge_wgsl, turned_wgsl, wgsl};
@@ -77,15 +80,16 @@ fn golden_with(name: &str, program: Program, wide: bool, merged: bool) {
     }
 }
 
-/// Checks a kernel, which may use 64-bit numbers if `wide`.
+/// Checks a kernel, for Metal and Direct3D too; it may use 64-bit numbers if `wide`.
 fn validate(text: &str, wide: bool) {
     let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
     let capabilities = match wide {
         true => Capabilities::FLOAT64 | Capabilities::SHADER_INT64,
         false => Capabilities::empty(),
     };
-    if let Err(e) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
-        panic!("{}", e.emit_to_string(text));
+    match Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
+        Ok(info) => translate::translate(&module, &info).unwrap_or_else(|e| panic!("{e}\n{text}")),
+        Err(e) => panic!("{}", e.emit_to_string(text)),
     }
 }
 

@@ -3,6 +3,9 @@
 //! A kernel is generated text behind the prelude and the functions; a mistake in
 //! those would otherwise show only on a machine with an adapter.
 
+#[path = "common/translate.rs"]
+mod translate;
+
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use tilewise_kernels::math;
 
@@ -24,9 +27,10 @@ fn validated(source: &str) -> Result<naga::Module, String> {
 
 fn validated_with(source: &str, capabilities: Capabilities) -> Result<naga::Module, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    Validator::new(ValidationFlags::all(), capabilities)
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| e.emit_to_string(source))?;
+    translate::translate(&module, &info)?;
     Ok(module)
 }
 

@@ -1,12 +1,13 @@
 // The result of a contraction from its sums: parts of one element are added in their order,
 // narrowed to the dtype, and put where they belong, a word of the result per invocation.
 //
+// Where a sum is made in steps, SO_FAR are the sums of those before, in the result's order, and ADD adds them.
 // PER elements are in a word; NARROW is the word's part that the sum `sum` becomes, BITS its size.
 
 @group(0) @binding(0) var<storage, read> p: array<u32>;
 @group(0) @binding(1) var<storage, read> sums: array<{{R}}>;
 @group(0) @binding(2) var<storage, read_write> made: array<{{WORD}}>;
-
+{{SO_FAR}}
 {{PLACE}}
 @compute @workgroup_size(64)
 fn main(
@@ -27,6 +28,7 @@ fn main(
         for (var split = 1u; split < splits; split = split + 1u) {
             sum = sum + sums[at + split * apart];
         }
+        {{ADD}}
         {{STORE}}
     }
     made[thread] = word;

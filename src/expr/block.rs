@@ -65,6 +65,11 @@ pub trait BlockOp: fmt::Debug + Send + Sync {
         self.needs(operand, block)
     }
 
+    /// The dtype of what steps before the last leave in a block, on a device that keeps it itself.
+    fn sums_dtype(&self) -> Option<DType> {
+        None
+    }
+
     /// The same operation in steps, of blocks of a result of that shape chosen as
     /// [`BlockOp::block_extents`] says, where `target` bytes of blocks and parts so go further than with
     /// whole parts: much further, or with `forced` at all.

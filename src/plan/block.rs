@@ -119,9 +119,34 @@ pub(super) fn extents(op: &dyn BlockOp, made: &Expr, target: usize, parts: usize
 /// Whether the kernels of a GPU can hold a block of these extents, with as much again for tiles
 /// beside it: by a bound on what they take beside its operands and its result.
 pub(super) fn fits_card(op: &dyn BlockOp, made: &Expr, extents: &[usize], card: Card) -> bool {
-    let Some(form) = op.form() else {
+    let Some(held) = held_on_card(op, made, extents) else {
         return true; // the CPU runs it
     };
+    held.largest.saturating_add(512) <= card.binding
+        && held.total <= card.memory / 2
+        && held.moved <= card.staging
+}
+
+/// How many blocks in steps a card holds at once, since their sums stay there; any number of others.
+pub(super) fn at_once_on_card(op: &dyn BlockOp, made: &Expr, extents: &[usize], card: Card) -> usize {
+    match held_on_card(op, made, extents) {
+        Some(held) if op.steps(extents) > 1 => (card.memory / held.total.max(1)).max(1) as usize,
+        _ => usize::MAX,
+    }
+}
+
+/// A bound on what kernels of a GPU take for a block, in bytes.
+struct Held {
+    /// The largest buffer.
+    largest: u64,
+    /// All of them.
+    total: u64,
+    /// Those that come from the host or go there.
+    moved: u64,
+}
+
+fn held_on_card(op: &dyn BlockOp, made: &Expr, extents: &[usize]) -> Option<Held> {
+    let form = op.form()?;
     let count = |extents: &[usize]| extents.iter().fold(1, |n: usize, &d| n.saturating_mul(d));
     let results = count(extents);
     let mut moved = vec![results.saturating_mul(made.dtype.size())];
@@ -145,9 +170,15 @@ pub(super) fn fits_card(op: &dyn BlockOp, made: &Expr, extents: &[usize], card: 
             / 4
             * 5
     };
-    let largest = moved.iter().chain(&beside).max().map_or(0, |&n| n as u64);
-    let total = held(&moved).saturating_add(held(&beside));
-    largest.saturating_add(512) <= card.binding && total <= card.memory / 2 && held(&moved) <= card.staging
+    if let Some(sums) = op.sums_dtype().filter(|_| op.steps(extents) > 1) {
+        // Those of the steps before, and those that go on with them.
+        beside.extend([results.saturating_mul(sums.size()); 2]);
+    }
+    Some(Held {
+        largest: moved.iter().chain(&beside).max().map_or(0, |&n| n as u64),
+        total: held(&moved).saturating_add(held(&beside)),
+        moved: held(&moved),
+    })
 }
 
 /// Bytes of each buffer that kernels have for an element of an operand of that size beside it.

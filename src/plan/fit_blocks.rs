@@ -32,9 +32,11 @@ impl Builder {
         let fixed = memory::pinned_bytes(&stage, &self.arrays) + results;
         let room = limits.host.saturating_sub(fixed);
         let can_step = op.in_steps(&made.shape, 1, tasks.parts, true).is_some();
-        let mut steps = match tasks.card {
-            None if can_step && memory::brings(&stage, &self.arrays) => Steps::WherePaid,
-            _ => Steps::Never,
+        // What lies in the host's memory is brought to a card all the same.
+        let brings = tasks.card.is_some() || memory::brings(&stage, &self.arrays);
+        let mut steps = match can_step && brings {
+            true => Steps::WherePaid,
+            false => Steps::Never,
         };
         let mut target = tasks.bytes;
         let (mut task, enough) = loop {
@@ -49,7 +51,7 @@ impl Builder {
             };
             match (suits && task * enough <= room, smallest) {
                 (true, _) => break (task, enough),
-                (false, true) if steps == Steps::Never && can_step && task > room => {
+                (false, true) if steps == Steps::Never && can_step && (task > room || !suits) => {
                     (steps, target) = (Steps::Forced, tasks.bytes);
                 }
                 (false, true) => break (task, 0),
@@ -84,6 +86,13 @@ impl Builder {
             });
             return Ok(self.grow(stage, &fitting, most, grids));
         }
+        let most = match (&stage.kind, tasks.card) {
+            (StageKind::Block(op), Some(card)) => {
+                let held = block::at_once_on_card(op.as_ref(), made, &stage.grid.largest(), card);
+                most.min(held)
+            }
+            _ => most,
+        };
         self.stages.push(stage);
         Ok(most)
     }

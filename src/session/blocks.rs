@@ -3,7 +3,7 @@
 
 use super::run::{Placement, Run, Value, Want};
 use super::{fetch, output};
-use crate::device::{BlockTask, Bytes, Keeper, Operand, Resident};
+use crate::device::{BlockTask, Bytes, Keeper, Operand, OutMut, Resident};
 use crate::expr::{self, BlockCall, BlockOp};
 use crate::geometry::{Access, AxisStep, Region, row_major_strides};
 use crate::plan::{Stage, Variant, rows_in_place};
@@ -170,34 +170,91 @@ fn run_block(
     let array = stage.arrays[0];
     let dtype = run.plan.arrays[array].dtype;
     let first = (op, block, 0);
-    let mut parts;
-    match placement.device.keeper() {
-        None => parts = Parts::gather(run, stage, placement, None, first)?,
-        Some(keeper) => {
-            parts = Parts::gather(run, stage, placement, Some(keeper), first)?;
-            let want = Want {
-                place: output::place(run, array, block)?,
-                stays: output::stays(run, array),
-                ..Want::buffer("output blocks", block.len() * dtype.size())
-            };
-            let mut value = Value::new(run, want, true)?;
-            let operands = parts.operands();
-            let task = BlockTask {
-                op,
-                operands: &operands,
-                block,
-                dtype,
-            };
-            match keeper.run_block(&task, value.out(), carry) {
-                Ok(()) => return value.hand_on(run, placement, array, block),
-                Err(error) => run.note_fallback(stage, &run.excuse(placement, error)?),
-            }
-            drop(operands);
-            drop(value);
-            parts.bring_home(run)?;
+    let Some(keeper) = placement.device.keeper() else {
+        let parts = Parts::gather(run, stage, placement, None, first)?;
+        return run_on_host(run, stage, placement, (op, block), parts, carry);
+    };
+    let mut parts = Parts::gather(run, stage, placement, Some(keeper), first)?;
+    let want = Want {
+        place: output::place(run, array, block)?,
+        stays: output::stays(run, array),
+        ..Want::buffer("output blocks", block.len() * dtype.size())
+    };
+    let mut value = Value::new(run, want, true)?;
+    if op.steps(&block.shape) > 1 {
+        let outcome = run_in_steps(run, stage, placement, keeper, (op, block), parts, &mut value);
+        match outcome {
+            Ok(()) => return value.hand_on(run, placement, array, block),
+            Err(error) => run.note_fallback(stage, &run.excuse(placement, error)?),
         }
+        drop(value);
+        // From the beginning.
+        parts = Parts::gather(run, stage, placement, None, first)?;
+        return run_on_host(run, stage, placement, (op, block), parts, carry);
     }
+    let operands = parts.operands();
+    let task = BlockTask {
+        op,
+        operands: &operands,
+        block,
+        dtype,
+    };
+    match keeper.run_block(&task, value.out(), carry) {
+        Ok(()) => return value.hand_on(run, placement, array, block),
+        Err(error) => run.note_fallback(stage, &run.excuse(placement, error)?),
+    }
+    drop(operands);
+    drop(value);
+    parts.bring_home(run)?;
     run_on_host(run, stage, placement, (op, block), parts, carry)
+}
+
+/// Runs a block in steps on a device that keeps the sums between them; `parts` are those of the first.
+fn run_in_steps(
+    run: &Run<'_>,
+    stage: &Stage,
+    placement: &Placement,
+    keeper: &dyn Keeper,
+    (op, block): (&dyn BlockOp, &Region),
+    parts: Parts,
+    value: &mut Value<'_>,
+) -> Result<()> {
+    let dtype = run.plan.arrays[stage.arrays[0]].dtype;
+    let sums = op.sums_dtype().unwrap_or(dtype);
+    let last = op.steps(&block.shape) - 1;
+    let mut first = Some(parts);
+    let mut so_far: Option<Resident> = None;
+    for step in 0..=last {
+        run.go_on()?;
+        let parts = match first.take() {
+            Some(parts) => parts,
+            None => Parts::gather(run, stage, placement, Some(keeper), (op, block, step))?,
+        };
+        let mut operands = parts.operands();
+        if let Some(tile) = &so_far {
+            operands.push(Operand {
+                bytes: Bytes::Resident(tile),
+                offset: 0,
+                strides: row_major_strides(&block.shape),
+                region: block.clone(),
+                dtype: sums,
+            });
+        }
+        let task = |dtype| BlockTask {
+            op,
+            operands: &operands,
+            block,
+            dtype,
+        };
+        if step == last {
+            return keeper.run_block(&task(dtype), value.out(), &mut []);
+        }
+        let mut next = None;
+        keeper.run_block(&task(sums), OutMut::Keep(&mut next), &mut [])?;
+        drop(operands);
+        so_far = next;
+    }
+    Ok(())
 }
 
 /// Runs a block on the CPU, of parts that all lie there, those of the first step, and hands it on.

@@ -223,6 +223,15 @@ impl BlockOp for Contraction {
         Region { start, shape }
     }
 
+    fn sums_dtype(&self) -> Option<DType> {
+        Some(match self.dtype {
+            DType::F16 | DType::BF16 | DType::F32 => DType::F32,
+            DType::F64 => DType::F64,
+            wide if wide.size() == 8 => DType::U64,
+            _ => DType::U32,
+        })
+    }
+
     fn in_steps(
         &self,
         shape: &[usize],
@@ -308,8 +317,7 @@ impl BlockOp for Contraction {
     }
 
     fn form(&self) -> Option<BlockForm<'_>> {
-        // GPUs have no kernels that go on with sums.
-        self.is_whole().then_some(BlockForm::Contract {
+        Some(BlockForm::Contract {
             axes: &self.axes,
             dtype: self.dtype,
         })

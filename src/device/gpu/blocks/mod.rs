@@ -82,7 +82,7 @@ pub(super) fn run(
             falling,
             right,
         } => count::digitize(gpu, task, out, (edges, *falling, *right)),
-        BlockForm::Contract { axes, .. } => contract::run(gpu, axes, task, out),
+        BlockForm::Contract { axes, dtype } => contract::run(gpu, axes, *dtype, task, out),
         BlockForm::Fft {
             transform,
             axis,

@@ -3,7 +3,10 @@
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-/// Checks a kernel; with `wide` it may use 64-bit numbers.
+#[path = "../../../../tests/common/translate.rs"]
+mod translate;
+
+/// Checks a kernel, for Metal and Direct3D too; with `wide` it may use 64-bit numbers.
 ///
 /// # Panics
 /// With the compiler's message and the place in the text.
@@ -15,5 +18,6 @@ pub(in crate::device::gpu) fn validate(wgsl: &str, wide: bool) {
         Capabilities::empty()
     };
     let checked = Validator::new(ValidationFlags::all(), can).validate(&module);
-    checked.unwrap_or_else(|e| panic!("{}\n{wgsl}", e.emit_to_string(wgsl)));
+    let info = checked.unwrap_or_else(|e| panic!("{}\n{wgsl}", e.emit_to_string(wgsl)));
+    translate::translate(&module, &info).unwrap_or_else(|e| panic!("{e}\n{wgsl}"));
 }

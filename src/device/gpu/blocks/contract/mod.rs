@@ -26,7 +26,7 @@ use self::problem::{Layout, Problem, Side};
 use self::ring::Ring;
 use super::walk::{PLACE, Walk};
 use crate::device::gpu::Gpu;
-use crate::device::gpu::launch::{Launch, Span, alignment, padded};
+use crate::device::gpu::launch::{Launch, Need, Span, alignment, padded};
 use crate::device::gpu::library;
 use crate::device::gpu::template::fill;
 use crate::device::{BlockTask, Operand, OutMut};
@@ -50,31 +50,47 @@ pub(super) fn supports(gpu: &Gpu, dtype: DType) -> std::result::Result<(), Strin
     }
 }
 
-/// Computes a block of a contraction of two operands of one dtype.
-pub(super) fn run(gpu: &Gpu, axes: &Axes, task: &BlockTask<'_>, out: OutMut<'_>) -> Result<()> {
-    contract(gpu, axes, task.operands, &task.block.shape, task.dtype, out)
+/// Computes a block of a contraction of two operands of `dtype`, or a step of one: then the result has
+/// the dtype of sums, and a third operand, if there is one, the sums of the steps before.
+pub(super) fn run(gpu: &Gpu, axes: &Axes, dtype: DType, task: &BlockTask<'_>, out: OutMut<'_>) -> Result<()> {
+    contract(
+        gpu,
+        axes,
+        task.operands,
+        &task.block.shape,
+        (dtype, task.dtype),
+        out,
+    )
 }
 
-/// Contracts two operands of a dtype to a result of that shape.
+/// Contracts operands of the first dtype to a result of that shape and the second one.
 fn contract(
     gpu: &Gpu,
     axes: &Axes,
     operands: &[Operand<'_>],
     shape: &[usize],
-    dtype: DType,
+    (dtype, result): (DType, DType),
     out: OutMut<'_>,
 ) -> Result<()> {
-    let [a, b] = operands else {
-        return Err(Error::invalid("a contraction has two operands"));
+    let (a, b, so_far) = match operands {
+        [a, b] => (a, b, None),
+        [a, b, so_far] => (a, b, Some(so_far)),
+        _ => return Err(Error::invalid("a contraction has two operands and sums")),
     };
-    if a.dtype != dtype || b.dtype != dtype {
+    let sums = Ring::of(dtype).dtype();
+    if a.dtype != dtype || b.dtype != dtype || so_far.is_some_and(|s| s.dtype != sums) {
         return Err(Error::invalid("a contraction of parts of another dtype"));
+    }
+    if result != dtype && result != sums {
+        return Err(Error::invalid("a contraction to another dtype"));
     }
     let problem = Problem::new(axes, layout(a), layout(b), shape);
     let operands = if problem.swapped { [b, a] } else { [a, b] };
     let job = Job {
         gpu,
         dtype,
+        result,
+        so_far,
         ring: Ring::of(dtype),
         factors: [
             Factor::new(operands[0], &problem.a),
@@ -123,7 +139,11 @@ impl<'a> Factor<'a> {
 /// A contraction to be run.
 struct Job<'a> {
     gpu: &'a Gpu,
+    /// The dtypes of the factors and of the result.
     dtype: DType,
+    result: DType,
+    /// The sums of the steps before, dense in the order of the result.
+    so_far: Option<&'a Operand<'a>>,
     ring: Ring,
     problem: Problem,
     /// Those with the rows and with the columns.
@@ -134,8 +154,9 @@ impl Job<'_> {
     /// Refuses what no binding can hold.
     fn check(&self) -> Result<()> {
         let factors = self.factors.iter().map(|f| f.window.len());
+        let so_far = self.so_far.map_or(0, |_| self.so_far_bytes());
         factors
-            .chain([self.result_bytes()])
+            .chain([self.result_bytes(), so_far])
             .try_for_each(|bytes| self.bind(bytes))
     }
 
@@ -156,7 +177,25 @@ impl Job<'_> {
 
     /// Bytes of the result.
     fn result_bytes(&self) -> usize {
-        self.problem.cells() * self.dtype.size()
+        self.problem.cells() * self.result.size()
+    }
+
+    /// Bytes of the sums of the steps before, if there are any.
+    fn so_far_bytes(&self) -> usize {
+        self.problem.cells() * self.ring.size()
+    }
+
+    /// Whether sums of a ring are the result, if they lie as it does.
+    fn sums_are_result(&self) -> bool {
+        self.so_far.is_none() && self.ring.is_native(self.result)
+    }
+
+    /// Adds what the last pass takes beside sums and result.
+    fn need_finish(&self, need: &mut Need<'_>) {
+        need.upload(4 * self.finish_words());
+        if let Some(so_far) = self.so_far {
+            need.operand(&so_far.bytes, self.so_far_bytes());
+        }
     }
 
     /// How the sides of the problem lie, in the order of the factors.
@@ -194,11 +233,18 @@ impl Job<'_> {
         (splits, apart): (usize, usize),
         walk: &Walk,
     ) -> Result<()> {
-        let (cells, per) = (self.problem.cells(), per_word(self.dtype));
+        let (cells, per) = (self.problem.cells(), per_word(self.result));
         let mut words = vec![cells as u32, splits as u32, apart as u32];
         words.extend(walk.words());
         let groups = cells.div_ceil(per).div_ceil(GROUP);
-        self.pass(launch, &finish_text(self.dtype), &words, &[sums, made], groups)
+        let text = finish_text(self.result, self.so_far.is_some());
+        match self.so_far {
+            None => self.pass(launch, &text, &words, &[sums, made], groups),
+            Some(so_far) => {
+                let so_far = launch.operand(so_far.bytes, 0..self.so_far_bytes())?;
+                self.pass(launch, &text, &words, &[sums, made, &so_far], groups)
+            }
+        }
     }
 }
 
@@ -207,17 +253,33 @@ fn per_word(dtype: DType) -> usize {
     (4 / dtype.size()).max(1)
 }
 
-/// The text of the last pass.
-fn finish_text(dtype: DType) -> String {
+/// The text of the last pass to a dtype, which goes on with the sums of the steps before or not.
+fn finish_text(dtype: DType, goes_on: bool) -> String {
     let (per, narrow) = (per_word(dtype), Ring::narrow(dtype));
     let store = match per {
         1 => format!("word = {narrow};"),
         _ => format!("word = word | ({narrow} << (part * {}u));", 8 * dtype.size()),
     };
+    let (so_far, add) = match goes_on {
+        false => (String::new(), ""),
+        true => (
+            format!(
+                "@group(0) @binding(3) var<storage, read> so_far: array<{}>;\n",
+                Ring::of(dtype).name()
+            ),
+            "sum = so_far[thread * PER + part] + sum;",
+        ),
+    };
+    let add = &add.replace("PER", &format!("{per}u"));
     pass_text(
         include_str!("../../../../../shaders/blocks/gemm_finish.wgsl"),
         dtype,
-        &[("PER", &per.to_string()), ("STORE", &store)],
+        &[
+            ("PER", &per.to_string()),
+            ("STORE", &store),
+            ("SO_FAR", &so_far),
+            ("ADD", add),
+        ],
     )
 }
 

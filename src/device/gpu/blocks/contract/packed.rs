@@ -93,7 +93,7 @@ pub(super) fn run(job: &Job<'_>, out: OutMut<'_>) -> Result<()> {
 
 impl<'a> Passes<'a> {
     fn new(job: &'a Job<'a>) -> Result<Passes<'a>> {
-        let (problem, ring, gpu) = (&job.problem, job.ring, job.gpu);
+        let (problem, gpu) = (&job.problem, job.gpu);
         let (splits, share) = splits(problem);
         let inner = Inner::choose(job)?;
         let extents = [problem.rows, problem.cols];
@@ -109,7 +109,7 @@ impl<'a> Passes<'a> {
             let as_it_is = inner.packed_bytes() == job.dtype.size();
             whole && as_it_is && lies_packed(&job.factors[n], job.side(n), problem.summed)
         });
-        let written = in_place(problem).filter(|_| ring.is_native(job.dtype) && splits == 1);
+        let written = in_place(problem).filter(|_| job.sums_are_result() && splits == 1);
         let [rows, cols] = match inner.writes_whole_tiles() {
             true => padded,
             false => extents,
@@ -160,7 +160,7 @@ impl<'a> Passes<'a> {
         self.rounds.iter().for_each(|_| need.upload(4 * LOOP_WORDS));
         if !self.whole {
             need.scratch(self.sum_bytes());
-            need.upload(4 * job.finish_words());
+            job.need_finish(&mut need);
         }
         need.output(out, job.result_bytes());
         need

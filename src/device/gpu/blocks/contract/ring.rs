@@ -29,6 +29,16 @@ impl Ring {
         }
     }
 
+    /// The dtype of its sums.
+    pub fn dtype(self) -> DType {
+        match self {
+            Ring::U32 => DType::U32,
+            Ring::U64 => DType::U64,
+            Ring::F32 => DType::F32,
+            Ring::F64 => DType::F64,
+        }
+    }
+
     /// Whether elements of a dtype are stored as they are computed.
     pub fn is_native(self, dtype: DType) -> bool {
         dtype.size() == self.size()

@@ -4,6 +4,7 @@ use super::plan::STEPS;
 use super::ring::Ring;
 use super::tiling::{Bounds, TILINGS};
 use super::*;
+use crate::device::gpu::blocks::valid::validate;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::collections::BTreeSet;
 
@@ -11,15 +12,6 @@ const BOUNDS: Bounds = Bounds {
     threads: 1024,
     memory: 32 << 10,
 };
-
-fn check(what: &str, source: &str) {
-    let module = naga::front::wgsl::parse_str(source);
-    let module = module.unwrap_or_else(|e| panic!("{what}: {}", e.emit_to_string(source)));
-    let wide = Capabilities::FLOAT64 | Capabilities::SHADER_INT64;
-    if let Err(error) = Validator::new(ValidationFlags::all(), wide).validate(&module) {
-        panic!("{what}: {}", error.emit_to_string(source));
-    }
-}
 
 #[test]
 fn inner_loops_are_valid() {
@@ -31,10 +23,7 @@ fn inner_loops_are_valid() {
             };
             assert!(STEPS.is_multiple_of(depth));
             for unroll in [1, depth] {
-                check(
-                    &format!("{tiling:?} of {ring:?}"),
-                    &tiling.text(ring, depth, unroll),
-                );
+                validate(&tiling.text(ring, depth, unroll), true);
             }
         }
         let fits = TILINGS.iter().filter(|t| t.depth(ring, BOUNDS).is_some());
@@ -76,26 +65,20 @@ fn tiles_are_blocks_of_invocations_and_whole_packs() {
 fn passes_are_valid_for_every_dtype() {
     let mut texts = BTreeSet::new();
     for dtype in DType::real() {
-        for (what, text) in [
-            (
-                "pack",
-                packed::pack_text(
-                    dtype,
-                    Ring::of(dtype).word(),
-                    Ring::of(dtype).name(),
-                    &Ring::load(dtype, "x"),
-                ),
-            ),
-            ("thin", thin::text(dtype)),
-            ("finish", finish_text(dtype)),
+        let ring = Ring::of(dtype);
+        for text in [
+            packed::pack_text(dtype, ring.word(), ring.name(), &Ring::load(dtype, "x")),
+            thin::text(dtype),
+            finish_text(dtype, false),
+            finish_text(dtype, true),
         ] {
-            check(&format!("{what} of {dtype}"), &text);
+            validate(&text, true);
             texts.insert(text);
         }
     }
     assert_eq!(
         texts.len(),
-        27,
+        36,
         "signed and unsigned integers share their kernels"
     );
 }

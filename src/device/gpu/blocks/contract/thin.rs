@@ -34,7 +34,7 @@ pub(super) fn run(job: &Job<'_>, out: OutMut<'_>) -> Result<()> {
     }
     words.extend(lists);
 
-    let whole = splits == 1 && ring.is_native(job.dtype);
+    let whole = splits == 1 && job.sums_are_result();
     let mut need = Need::new(job.gpu);
     for factor in &job.factors {
         need.operand(&factor.operand.bytes, factor.window.len());
@@ -42,7 +42,7 @@ pub(super) fn run(job: &Job<'_>, out: OutMut<'_>) -> Result<()> {
     need.upload(4 * words.len());
     if !whole {
         need.scratch(sums);
-        need.upload(4 * job.finish_words());
+        job.need_finish(&mut need);
     }
     need.output(&out, job.result_bytes());
     let mut launch = Launch::new(job.gpu, need)?;

@@ -260,7 +260,7 @@ fn product(gpu: &Gpu, a: &[f16], b: &[f16], [rows, cols, long]: [usize; 3]) -> c
         &axes,
         &[operand(a, [rows, long]), operand(b, [long, cols])],
         &[rows, cols],
-        DType::F16,
+        (DType::F16, DType::F16),
         OutMut::Store(bytemuck::cast_slice_mut(&mut found)),
     )?;
     Ok(found)

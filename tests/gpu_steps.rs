@@ -1,0 +1,242 @@
+//! Contractions whose summed axes are longer than a card: their sums stay on it from step to step, equal
+//! those of a wider type, and are made again on the CPU where it fails half way.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+#[path = "common/gpu_session.rs"]
+mod gpu_session;
+#[path = "common/synthetic.rs"]
+mod synthetic;
+
+use gpu_session::assert_on_gpu;
+use std::sync::Mutex;
+use synthetic::Synthetic;
+use tilewise::device::gpu::{Fault, adapters};
+use tilewise::kernels::{Element, bf16, f16};
+use tilewise::session::{Config, DeviceChoice, Session};
+use tilewise::{Array, DType};
+
+/// A session on an adapter that may hold so many bytes.
+fn session(gpu_memory: u64, apart: bool) -> Option<Session> {
+    gpu_session::session()?;
+    let config = Config {
+        gpu_apart: apart,
+        memory: Some(256 << 20),
+        gpu_memory: Some(gpu_memory),
+        threads: Some(2),
+        device: DeviceChoice::Gpu(None),
+        ..Config::default()
+    };
+    Some(Session::new(config).unwrap())
+}
+
+/// Steps that the plan of an array says.
+fn steps(session: &Session, array: &Array) -> usize {
+    let text = session.explain(&session.plan(&[array]).unwrap());
+    let found = text.split("each in ").nth(1);
+    found.map_or(1, |rest| rest.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// A number of few bits at each place.
+fn number(place: usize) -> i64 {
+    (place.wrapping_mul(2_654_435_761) >> 11 & 15) as i64 - 7
+}
+
+/// An element of a number.
+trait Made: Element {
+    fn made(place: usize) -> Self;
+    /// The sum of products of the numbers behind elements.
+    fn sum(sum: i64) -> Self;
+}
+
+impl Made for f32 {
+    fn made(place: usize) -> f32 {
+        number(place) as f32
+    }
+    fn sum(sum: i64) -> f32 {
+        sum as f32
+    }
+}
+impl Made for f64 {
+    fn made(place: usize) -> f64 {
+        number(place) as f64
+    }
+    fn sum(sum: i64) -> f64 {
+        sum as f64
+    }
+}
+impl Made for i8 {
+    fn made(place: usize) -> i8 {
+        number(place) as i8
+    }
+    fn sum(sum: i64) -> i8 {
+        sum as i8
+    }
+}
+impl Made for i64 {
+    fn made(place: usize) -> i64 {
+        number(place) << 40
+    }
+    fn sum(sum: i64) -> i64 {
+        let _ = sum; // 2^80 divides every product
+        0
+    }
+}
+impl Made for f16 {
+    fn made(place: usize) -> f16 {
+        f16::from_f64(number(place) as f64 / 16.0)
+    }
+    fn sum(sum: i64) -> f16 {
+        f16::from_f64(sum as f64 / 256.0)
+    }
+}
+impl Made for bf16 {
+    fn made(place: usize) -> bf16 {
+        bf16::from_f64(number(place) as f64 / 16.0)
+    }
+    fn sum(sum: i64) -> bf16 {
+        bf16::from_f64(sum as f64 / 256.0)
+    }
+}
+impl Made for u16 {
+    fn made(place: usize) -> u16 {
+        (number(place) + 7) as u16
+    }
+    fn sum(sum: i64) -> u16 {
+        sum as u16
+    }
+}
+
+/// The number behind an element.
+fn behind<T: Made>(place: usize) -> i64 {
+    match T::DTYPE {
+        DType::U16 => number(place) + 7,
+        _ => number(place),
+    }
+}
+
+fn product<T: Made>(m: usize, k: usize, n: usize) -> Array {
+    let a = Synthetic::<T>::new("a", &[m, k], None, T::made);
+    let b = Synthetic::<T>::new("b", &[k, n], None, T::made);
+    a.array().matmul(&b.array()).unwrap()
+}
+
+/// Compares some elements with their sums.
+fn check<T: Made>(got: &ndarray::ArrayD<T>, m: usize, k: usize, n: usize) {
+    for at in (0..m * n).step_by((m * n / 40).max(1) | 1) {
+        let (i, j) = (at / n, at % n);
+        let sum = (0..k)
+            .map(|p| behind::<T>(i * k + p) * behind::<T>(p * n + j))
+            .sum();
+        assert!(
+            got[[i, j]] == T::sum(sum),
+            "{} {i} {j}: {:?}, not {:?}",
+            T::DTYPE,
+            got[[i, j]],
+            T::sum(sum)
+        );
+    }
+}
+
+fn long_sums<T: Made>(m: usize, k: usize, n: usize) {
+    for apart in [false, true] {
+        let Some(session) = session(4 << 20, apart) else {
+            return;
+        };
+        let product = product::<T>(m, k, n);
+        assert!(steps(&session, &product) > 1, "{}", T::DTYPE);
+        let got = session.compute::<T>(&product).unwrap();
+        assert_on_gpu(&session);
+        let report = session.last_report().unwrap();
+        assert!(report.gpu_peak <= 4 << 20, "{report}");
+        assert!(report.host_peak <= report.host_proved, "{report}");
+        check::<T>(&got, m, k, n);
+    }
+}
+
+#[test]
+fn sums_of_every_kind_of_dtype_stay_on_the_card() {
+    long_sums::<f32>(40, 60_000, 50);
+    long_sums::<f32>(3, 200_000, 5); // smaller than a tile
+    long_sums::<f16>(70, 60_000, 33);
+    long_sums::<bf16>(5, 200_000, 3);
+    long_sums::<i8>(40, 90_000, 50);
+    long_sums::<u16>(3, 300_000, 5);
+    let adapter = adapters().into_iter().next();
+    if adapter.as_ref().is_some_and(|a| a.f64 && a.i64) {
+        long_sums::<f64>(40, 60_000, 50);
+    }
+    if adapter.is_some_and(|a| a.i64) {
+        long_sums::<i64>(5, 60_000, 3);
+    }
+}
+
+#[test]
+fn blocks_of_several_steps_cover_the_result() {
+    // More of the result than a block holds, and factors many times the card.
+    let (m, k, n) = (900, 6000, 700);
+    let Some(session) = session(2 << 20, true) else {
+        return;
+    };
+    let product = product::<f32>(m, k, n);
+    assert!(steps(&session, &product) > 1);
+    let got = session.compute::<f32>(&product).unwrap();
+    assert_on_gpu(&session);
+    let report = session.last_report().unwrap();
+    assert!(
+        report.gpu_peak <= 2 << 20 && report.stages.iter().any(|s| s.tasks > 1),
+        "{report}"
+    );
+    check::<f32>(&got, m, k, n);
+}
+
+#[test]
+fn factors_in_host_memory_are_sent_in_steps_too() {
+    let (m, k, n) = (300, 20_000, 200);
+    let Some(session) = session(4 << 20, true) else {
+        return;
+    };
+    let matrix = |rows: usize, cols: usize| {
+        Array::from_vec(&[rows, cols], (0..rows * cols).map(f32::made).collect()).unwrap()
+    };
+    let product = matrix(m, k).matmul(&matrix(k, n)).unwrap();
+    assert!(steps(&session, &product) > 1);
+    let got = session.compute::<f32>(&product).unwrap();
+    assert_on_gpu(&session);
+    let report = session.last_report().unwrap();
+    assert!(report.gpu_peak <= 4 << 20, "{report}");
+    check::<f32>(&got, m, k, n);
+}
+
+/// What is to fail when the middle of the first row is read.
+static PENDING: Mutex<Option<(Session, Fault)>> = Mutex::new(None);
+
+fn made_with_fault(place: usize) -> f32 {
+    if place == 30_000
+        && let Some((session, fault)) = PENDING.lock().unwrap().take()
+    {
+        session.inject_fault(fault);
+    }
+    f32::made(place)
+}
+
+#[test]
+fn a_failure_half_way_is_made_good_on_the_cpu() {
+    for fault in [Fault::OutOfMemory, Fault::Submit, Fault::Hang, Fault::Lost] {
+        let Some(session) = session(4 << 20, true) else {
+            return;
+        };
+        let a = Synthetic::<f32>::new("a", &[40, 60_000], None, made_with_fault);
+        let b = Synthetic::<f32>::new("b", &[60_000, 50], None, f32::made);
+        let product = a.array().matmul(&b.array()).unwrap();
+        assert!(steps(&session, &product) > 2);
+        *PENDING.lock().unwrap() = Some((session.clone(), fault));
+        let got = session.compute::<f32>(&product).unwrap();
+        check::<f32>(&got, 40, 60_000, 50);
+        let report = session.last_report().unwrap();
+        assert!(
+            report.stages.iter().any(|s| s.fallbacks > 0),
+            "{fault:?}: {report}"
+        );
+    }
+}
