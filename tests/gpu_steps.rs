@@ -174,14 +174,27 @@ fn sums_of_every_kind_of_dtype_stay_on_the_card() {
 #[test]
 fn blocks_of_several_steps_cover_the_result() {
     // More of the result than a block holds, and factors many times the card.
-    let (m, k, n) = (900, 6000, 700);
+    let (m, k, n) = (500, 4000, 300);
     let Some(session) = session(2 << 20, true) else {
         return;
     };
-    let product = product::<f32>(m, k, n);
+    let a = Synthetic::<f32>::new("a", &[m, k], None, f32::made);
+    let b = Synthetic::<f32>::new("b", &[k, n], None, f32::made);
+    let product = a.array().matmul(&b.array()).unwrap();
     assert!(steps(&session, &product) > 1);
+    let plan = session.plan(&[&product]).unwrap();
+    let block = plan.stages[plan.stages.len() - 1].grid.largest();
     let got = session.compute::<f32>(&product).unwrap();
     assert_on_gpu(&session);
+    // Each element of a factor is read at most once per block beside which it stands.
+    let most =
+        [n.div_ceil(block[1]) * m * k, m.div_ceil(block[0]) * k * n].map(|elements| 4 * elements as u64);
+    assert!(
+        a.bytes() <= most[0] && b.bytes() <= most[1],
+        "{} {} {most:?}",
+        a.bytes(),
+        b.bytes()
+    );
     let report = session.last_report().unwrap();
     assert!(
         report.gpu_peak <= 2 << 20 && report.stages.iter().any(|s| s.tasks > 1),
@@ -222,13 +235,19 @@ fn made_with_fault(place: usize) -> f32 {
 
 #[test]
 fn a_failure_half_way_is_made_good_on_the_cpu() {
-    for fault in [Fault::OutOfMemory, Fault::Submit, Fault::Hang, Fault::Lost] {
+    let faults = [Fault::OutOfMemory, Fault::Submit, Fault::Hang, Fault::Lost];
+    // Of factors that are read, and of some that are computed there.
+    for (fault, computed) in faults.into_iter().flat_map(|f| [(f, false), (f, true)]) {
         let Some(session) = session(4 << 20, true) else {
             return;
         };
         let a = Synthetic::<f32>::new("a", &[40, 60_000], None, made_with_fault);
         let b = Synthetic::<f32>::new("b", &[60_000, 50], None, f32::made);
-        let product = a.array().matmul(&b.array()).unwrap();
+        let [mut a, mut b] = [a.array(), b.array()];
+        if computed {
+            [a, b] = [(-&a).unwrap(), (-&b).unwrap()];
+        }
+        let product = a.matmul(&b).unwrap();
         assert!(steps(&session, &product) > 2);
         *PENDING.lock().unwrap() = Some((session.clone(), fault));
         let got = session.compute::<f32>(&product).unwrap();
