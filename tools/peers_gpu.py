@@ -186,10 +186,13 @@ def run_tilewise(titles, args):
     """Rows of `tilewise bench gpu` by title, and the adapter."""
     ask = [args.tilewise, "bench", "gpu", "--json", "-q", "--size", str(args.size), "--rounds", str(args.rounds),
            "--device", args.device, "--only", ",".join(titles)]
+    ask += ["--matrix-units"] * args.matrix_units
     done = subprocess.run(ask, capture_output=True, text=True)
     if not done.stdout.strip():
         sys.exit(f"peers_gpu.py: {' '.join(ask)}\n{done.stderr.strip()}")
     adapter = json.loads(done.stdout)["adapters"][0]
+    if why := adapter["refused"] or adapter["error"]:
+        sys.exit(f"peers_gpu.py: {why}")
     return {f"{row['group']}: {row['name']}": row for row in adapter["families"]}, adapter["adapter"]
 
 
@@ -278,6 +281,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="turns of each")
     parser.add_argument("--only", help="workloads whose name contains one of these texts, separated by commas")
     parser.add_argument("--peers", help=f"only these, separated by commas, of {', '.join(PEERS)}")
+    parser.add_argument("--matrix-units", action="store_true",
+                        help="multiply float16 on matrix units, as the peers do on their own")
     parser.add_argument("--cpu", action="store_true", help="PyTorch and JAX on the CPU, to test this script")
     parser.add_argument("--record", type=pathlib.Path, help="write everything there as JSON")
     parser.add_argument("--note", help="a sentence for the record")
@@ -303,7 +308,7 @@ def main():
         del jobs[title]
 
     record = {"date": time.strftime("%Y-%m-%d"), "note": args.note, "size": args.size, "rounds": args.rounds,
-              "cpu": args.cpu, "workloads": {}}
+              "cpu": args.cpu, "matrix_units": args.matrix_units, "workloads": {}}
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory, prefix="peers-gpu-") as folder:
         folder = pathlib.Path(folder)
