@@ -7,14 +7,17 @@
 mod gpu_session;
 #[path = "common/synthetic.rs"]
 mod synthetic;
+#[path = "common/wide.rs"]
+mod wide;
 
 use gpu_session::assert_on_gpu;
 use std::sync::Mutex;
 use synthetic::Synthetic;
+use tilewise::Array;
 use tilewise::device::gpu::{Fault, adapters};
-use tilewise::kernels::{Element, bf16, f16};
+use tilewise::kernels::{bf16, f16};
 use tilewise::session::{Config, DeviceChoice, Session};
-use tilewise::{Array, DType};
+use wide::{Wide, behind};
 
 /// A session on an adapter that may hold so many bytes.
 fn session(gpu_memory: u64, apart: bool) -> Option<Session> {
@@ -37,108 +40,30 @@ fn steps(session: &Session, array: &Array) -> usize {
     found.map_or(1, |rest| rest.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// A number of few bits at each place.
-fn number(place: usize) -> i64 {
-    (place.wrapping_mul(2_654_435_761) >> 11 & 15) as i64 - 7
-}
-
-/// An element of a number.
-trait Made: Element {
-    fn made(place: usize) -> Self;
-    /// The sum of products of the numbers behind elements.
-    fn sum(sum: i64) -> Self;
-}
-
-impl Made for f32 {
-    fn made(place: usize) -> f32 {
-        number(place) as f32
-    }
-    fn sum(sum: i64) -> f32 {
-        sum as f32
-    }
-}
-impl Made for f64 {
-    fn made(place: usize) -> f64 {
-        number(place) as f64
-    }
-    fn sum(sum: i64) -> f64 {
-        sum as f64
-    }
-}
-impl Made for i8 {
-    fn made(place: usize) -> i8 {
-        number(place) as i8
-    }
-    fn sum(sum: i64) -> i8 {
-        sum as i8
-    }
-}
-impl Made for i64 {
-    fn made(place: usize) -> i64 {
-        number(place) << 40
-    }
-    fn sum(sum: i64) -> i64 {
-        let _ = sum; // 2^80 divides every product
-        0
-    }
-}
-impl Made for f16 {
-    fn made(place: usize) -> f16 {
-        f16::from_f64(number(place) as f64 / 16.0)
-    }
-    fn sum(sum: i64) -> f16 {
-        f16::from_f64(sum as f64 / 256.0)
-    }
-}
-impl Made for bf16 {
-    fn made(place: usize) -> bf16 {
-        bf16::from_f64(number(place) as f64 / 16.0)
-    }
-    fn sum(sum: i64) -> bf16 {
-        bf16::from_f64(sum as f64 / 256.0)
-    }
-}
-impl Made for u16 {
-    fn made(place: usize) -> u16 {
-        (number(place) + 7) as u16
-    }
-    fn sum(sum: i64) -> u16 {
-        sum as u16
-    }
-}
-
-/// The number behind an element.
-fn behind<T: Made>(place: usize) -> i64 {
-    match T::DTYPE {
-        DType::U16 => number(place) + 7,
-        _ => number(place),
-    }
-}
-
-fn product<T: Made>(m: usize, k: usize, n: usize) -> Array {
-    let a = Synthetic::<T>::new("a", &[m, k], None, T::made);
-    let b = Synthetic::<T>::new("b", &[k, n], None, T::made);
+fn product<T: Wide>(m: usize, k: usize, n: usize) -> Array {
+    let a = Synthetic::<T>::new("a", &[m, k], None, T::of);
+    let b = Synthetic::<T>::new("b", &[k, n], None, T::of);
     a.array().matmul(&b.array()).unwrap()
 }
 
 /// Compares some elements with their sums.
-fn check<T: Made>(got: &ndarray::ArrayD<T>, m: usize, k: usize, n: usize) {
+fn check<T: Wide>(got: &ndarray::ArrayD<T>, m: usize, k: usize, n: usize) {
     for at in (0..m * n).step_by((m * n / 40).max(1) | 1) {
         let (i, j) = (at / n, at % n);
         let sum = (0..k)
             .map(|p| behind::<T>(i * k + p) * behind::<T>(p * n + j))
             .sum();
         assert!(
-            got[[i, j]] == T::sum(sum),
+            got[[i, j]] == T::rounded(sum),
             "{} {i} {j}: {:?}, not {:?}",
             T::DTYPE,
             got[[i, j]],
-            T::sum(sum)
+            T::rounded(sum)
         );
     }
 }
 
-fn long_sums<T: Made>(m: usize, k: usize, n: usize) {
+fn long_sums<T: Wide>(m: usize, k: usize, n: usize) {
     for apart in [false, true] {
         let Some(session) = session(4 << 20, apart) else {
             return;
@@ -178,8 +103,8 @@ fn blocks_of_several_steps_cover_the_result() {
     let Some(session) = session(2 << 20, true) else {
         return;
     };
-    let a = Synthetic::<f32>::new("a", &[m, k], None, f32::made);
-    let b = Synthetic::<f32>::new("b", &[k, n], None, f32::made);
+    let a = Synthetic::<f32>::new("a", &[m, k], None, f32::of);
+    let b = Synthetic::<f32>::new("b", &[k, n], None, f32::of);
     let product = a.array().matmul(&b.array()).unwrap();
     assert!(steps(&session, &product) > 1);
     let plan = session.plan(&[&product]).unwrap();
@@ -210,7 +135,7 @@ fn factors_in_host_memory_are_sent_in_steps_too() {
         return;
     };
     let matrix = |rows: usize, cols: usize| {
-        Array::from_vec(&[rows, cols], (0..rows * cols).map(f32::made).collect()).unwrap()
+        Array::from_vec(&[rows, cols], (0..rows * cols).map(f32::of).collect()).unwrap()
     };
     let product = matrix(m, k).matmul(&matrix(k, n)).unwrap();
     assert!(steps(&session, &product) > 1);
@@ -230,7 +155,7 @@ fn made_with_fault(place: usize) -> f32 {
     {
         session.inject_fault(fault);
     }
-    f32::made(place)
+    f32::of(place)
 }
 
 #[test]
@@ -242,7 +167,7 @@ fn a_failure_half_way_is_made_good_on_the_cpu() {
             return;
         };
         let a = Synthetic::<f32>::new("a", &[40, 60_000], None, made_with_fault);
-        let b = Synthetic::<f32>::new("b", &[60_000, 50], None, f32::made);
+        let b = Synthetic::<f32>::new("b", &[60_000, 50], None, f32::of);
         let [mut a, mut b] = [a.array(), b.array()];
         if computed {
             [a, b] = [(-&a).unwrap(), (-&b).unwrap()];

@@ -26,39 +26,16 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let number = group.y * groups.x + group.x;
-    let tiles_down = p[1];
-    let tiles_across = p[2];
-    let tiles = tiles_down * tiles_across;
-    if (number >= p[0]) { return; }
-    let splits = p[3]; // planes of the result per plane of the factors
-    let share = p[4]; // slabs of one of them
-    let slabs = p[5]; // slabs of all
-    let a_row = p[7];
-    let b_row = p[10];
+{{TILE}}
     let rows = p[12];
     let cols = p[13]; // vectors of a row of the result
     let c_row = p[15];
-
-    // Eight rows of tiles together, column by column, so that what they read stays in the cache.
-    let plane = number / tiles;
-    let tile = number % tiles;
-    let band = tile / (8u * tiles_across) * 8u;
-    let height = min(8u, tiles_down - band);
-    let within = tile - band * tiles_across;
-    let tile_row = band + within % height;
-    let tile_col = within / height;
-    let batch = plane / splits;
-    let first = plane % splits * share;
-    let count = min(share, slabs - first);
 
     // Neighbouring invocations in blocks of 4 x 8.
     let block = lane / 32u;
     let y = block / {{BLOCKS_X}}u * 4u + lane % 32u / 8u;
     let x = block % {{BLOCKS_X}}u * 8u + lane % 8u;
 
-    let a_base = p[6] + batch * p[8] + first * {{DEPTH}}u * a_row + tile_row * {{ROWS}}u;
-    let b_base = p[9] + batch * p[11] + first * {{DEPTH}}u * b_row + tile_col * {{COLS}}u;
 {{FROM}}
     let c_base = p[14] + plane * p[16];
     let c_row0 = tile_row * {{ROWS}}u * 4u + y * 4u;

@@ -29,32 +29,9 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
     @builtin(subgroup_id) unit: u32,
 ) {
-    let number = group.y * groups.x + group.x;
-    let tiles_down = p[1];
-    let tiles_across = p[2];
-    let tiles = tiles_down * tiles_across;
-    if (number >= p[0]) { return; }
-    let splits = p[3]; // planes of the result per plane of the factors
-    let share = p[4]; // slabs of one of them
-    let slabs = p[5]; // slabs of all
-    let a_row = p[7];
-    let b_row = p[10];
+{{TILE}}
     let c_row = p[15] * 4u; // elements
 
-    // Eight rows of tiles together, column by column, so that what they read stays in the cache.
-    let plane = number / tiles;
-    let tile = number % tiles;
-    let band = tile / (8u * tiles_across) * 8u;
-    let height = min(8u, tiles_down - band);
-    let within = tile - band * tiles_across;
-    let tile_row = band + within % height;
-    let tile_col = within / height;
-    let batch = plane / splits;
-    let first = plane % splits * share;
-    let count = min(share, slabs - first);
-
-    let a_base = p[6] + batch * p[8] + first * {{DEPTH}}u * a_row + tile_row * {{ROWS}}u;
-    let b_base = p[9] + batch * p[11] + first * {{DEPTH}}u * b_row + tile_col * {{COLS}}u;
 {{FROM}}
     let own_row = unit / {{UNITS_X}}u * {{OWN_ROWS}}u;
     let own_col = unit % {{UNITS_X}}u * {{OWN_COLS}}u;

@@ -127,10 +127,11 @@ pub(super) fn fits_card(op: &dyn BlockOp, made: &Expr, extents: &[usize], card: 
         && held.moved <= card.staging
 }
 
-/// How many blocks in steps a card holds at once, since their sums stay there; any number of others.
+/// How many blocks in steps a card holds at once, since their sums stay there, each with as much again
+/// for tiles beside it; any number of others.
 pub(super) fn at_once_on_card(op: &dyn BlockOp, made: &Expr, extents: &[usize], card: Card) -> usize {
     match held_on_card(op, made, extents) {
-        Some(held) if op.steps(extents) > 1 => (card.memory / held.total.max(1)).max(1) as usize,
+        Some(held) if op.steps(extents) > 1 => (card.memory / 2 / held.total.max(1)).max(1) as usize,
         _ => usize::MAX,
     }
 }
@@ -171,8 +172,8 @@ fn held_on_card(op: &dyn BlockOp, made: &Expr, extents: &[usize]) -> Option<Held
             * 5
     };
     if let Some(sums) = op.sums_dtype().filter(|_| op.steps(extents) > 1) {
-        // Those of the steps before, and those that go on with them.
-        beside.extend([results.saturating_mul(sums.size()); 2]);
+        // Those of the steps before, of this one, and both together.
+        beside.extend([results.saturating_mul(sums.size()); 3]);
     }
     Some(Held {
         largest: moved.iter().chain(&beside).max().map_or(0, |&n| n as u64),

@@ -51,7 +51,7 @@ impl Builder {
             };
             match (suits && task * enough <= room, smallest) {
                 (true, _) => break (task, enough),
-                (false, true) if steps == Steps::Never && can_step && (task > room || !suits) => {
+                (false, true) if steps == Steps::Never && can_step && task > room => {
                     (steps, target) = (Steps::Forced, tasks.bytes);
                 }
                 (false, true) => break (task, 0),

@@ -4,8 +4,8 @@
 //! tiles of the result in registers (`shaders/blocks/gemm.wgsl`). A factor that lies so already is
 //! read where it lies; a result of a wide dtype whose columns are neighbours is written where it
 //! belongs, any other is made from the sums by a last pass, which also adds the parts of sums that
-//! were split. Matrices smaller than a tile are summed element by element, and those of f16 by matrix units
-//! where these are asked for.
+//! were split. Matrices smaller than a tile are summed element by element; products of f16 are summed by
+//! matrix units where these are asked for.
 
 mod inner;
 mod packed;

@@ -149,32 +149,58 @@ impl Tiling {
             multiply.push_str("            }\n");
         }
 
-        let number = |n: usize| n.to_string();
-        let first = |text: &str| text.replace("next", "0u").replace("other", "0u");
-        let trim = |text: String| text.trim_end().to_string();
-        fill(
+        fill_loops(
             include_str!("../../../../../shaders/blocks/gemm.wgsl"),
+            r,
             &[
-                ("R", r),
-                ("ROWS", &number(rows)),
-                ("COLS", &number(cols)),
-                ("DEPTH", &number(depth)),
-                ("UNROLL", &number(unroll)),
-                ("THREADS", &number(threads)),
-                ("BLOCKS_X", &number(across / 8)),
-                ("HALF_A", &number(rows * depth)),
-                ("HALF_B", &number(cols * depth)),
-                ("SLAB_A", &number(2 * rows * depth)),
-                ("SLAB_B", &number(2 * cols * depth)),
-                ("FROM", &trim(from)),
-                ("FETCH_FIRST", &trim(first(&fetch))),
-                ("KEEP_FIRST", &trim(first(&keep))),
-                ("FETCH_NEXT", &trim(fetch)),
-                ("KEEP_NEXT", &trim(keep)),
-                ("SUMS", &trim(sums)),
-                ("MULTIPLY", &trim(multiply)),
-                ("STORES", &trim(stores)),
+                ("ROWS", rows),
+                ("COLS", cols),
+                ("DEPTH", depth),
+                ("UNROLL", unroll),
+                ("THREADS", threads),
+                ("BLOCKS_X", across / 8),
+                ("HALF_A", rows * depth),
+                ("HALF_B", cols * depth),
+                ("SLAB_A", 2 * rows * depth),
+                ("SLAB_B", 2 * cols * depth),
+            ],
+            [
+                ("FROM", from),
+                ("FETCH_NEXT", fetch),
+                ("KEEP_NEXT", keep),
+                ("SUMS", sums),
+                ("MULTIPLY", multiply),
+                ("STORES", stores),
             ],
         )
     }
+}
+
+/// The text of inner loops that sum in `ring`, from their numbers and statements. What is fetched and kept
+/// first is what is fetched and kept next, of slab 0 and in the first half.
+pub(super) fn fill_loops<const N: usize>(
+    text: &str,
+    ring: &str,
+    numbers: &[(&str, usize)],
+    statements: [(&str, String); N],
+) -> String {
+    let tile = include_str!("../../../../../shaders/blocks/gemm_tile.wgsl");
+    let text = text.replace("{{TILE}}", tile.trim_end());
+    let mut values = vec![("R", ring.to_string())];
+    values.extend(numbers.iter().map(|&(name, n)| (name, n.to_string())));
+    for (name, lines) in statements {
+        let lines = lines.trim_end().to_string();
+        let first = lines.replace("next", "0u").replace("other", "0u");
+        match name {
+            "FETCH_NEXT" => values.push(("FETCH_FIRST", first)),
+            "KEEP_NEXT" => values.push(("KEEP_FIRST", first)),
+            _ => {}
+        }
+        values.push((name, lines));
+    }
+    let values: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    fill(&text, &values)
 }

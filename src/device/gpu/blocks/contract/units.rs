@@ -5,9 +5,8 @@
 //! they are asked for, and where the self-test finds sums as exact as f32 can be.
 
 use super::problem::Problem;
-use super::tiling::Bounds;
+use super::tiling::{Bounds, fill_loops};
 use crate::device::gpu::Gpu;
-use crate::device::gpu::template::fill;
 use crate::device::{Bytes, Operand, OutMut};
 use crate::geometry::{Region, row_major_strides};
 use crate::{DType, f16};
@@ -137,58 +136,54 @@ impl UnitTiling {
         let mut multiply = String::new();
         for k in (0..depth).step_by(edge) {
             multiply.push_str("        {\n");
-            for i in 0..down {
-                let at = k * row_a + i * edge / 4;
-                let _ = writeln!(
-                    multiply,
-                    "            let x{i} = coopLoad<{}>(&a_slab[a_half + {at}u], {row_a}u);",
-                    matrix("f16", "A")
-                );
-            }
-            for j in 0..across {
-                let at = k * row_b + j * edge / 4;
-                let _ = writeln!(
-                    multiply,
-                    "            let y{j} = coopLoadT<{}>(&b_slab[b_half + {at}u], {row_b}u);",
-                    matrix("f16", "B")
-                );
+            // A lies with its columns side by side, B with its rows.
+            for (load, of, count, row, role) in [
+                ("coopLoad", "a", down, row_a, "A"),
+                ("coopLoadT", "b", across, row_b, "B"),
+            ] {
+                for n in 0..count {
+                    let at = k * row + n * edge / 4;
+                    let _ = writeln!(
+                        multiply,
+                        "            let {of}_{n} = {load}<{}>(&{of}_slab[{of}_half + {at}u], {row}u);",
+                        matrix("f16", role)
+                    );
+                }
             }
             for (i, j) in (0..down).flat_map(|i| (0..across).map(move |j| (i, j))) {
                 let _ = writeln!(
                     multiply,
-                    "            s{i}_{j} = coopMultiplyAdd(x{i}, y{j}, s{i}_{j});"
+                    "            s{i}_{j} = coopMultiplyAdd(a_{i}, b_{j}, s{i}_{j});"
                 );
             }
             multiply.push_str("        }\n");
         }
 
-        let number = |n: usize| n.to_string();
-        let first = |text: &str| text.replace("next", "0u").replace("other", "0u");
-        let trim = |text: String| text.trim_end().to_string();
         let [slab_a, slab_b] = self.slabs();
-        fill(
+        fill_loops(
             include_str!("../../../../../shaders/blocks/gemm_units.wgsl"),
+            "f32",
             &[
-                ("ROWS", &number(rows)),
-                ("COLS", &number(cols)),
-                ("DEPTH", &number(depth)),
-                ("THREADS", &number(threads)),
-                ("UNITS_X", &number(self.grid[1])),
-                ("OWN_ROWS", &number(own[0])),
-                ("OWN_COLS", &number(own[1])),
-                ("HALF_A", &number(slab_a)),
-                ("HALF_B", &number(slab_b)),
-                ("SLAB_A", &number(2 * slab_a)),
-                ("SLAB_B", &number(2 * slab_b)),
-                ("FROM", &trim(from)),
-                ("FETCH_FIRST", &trim(first(&fetch))),
-                ("KEEP_FIRST", &trim(first(&keep))),
-                ("FETCH_NEXT", &trim(fetch)),
-                ("KEEP_NEXT", &trim(keep)),
-                ("SUMS", &trim(sums)),
-                ("RESUME", &trim(resume)),
-                ("MULTIPLY", &trim(multiply)),
-                ("STORES", &trim(stores)),
+                ("ROWS", rows),
+                ("COLS", cols),
+                ("DEPTH", depth),
+                ("THREADS", threads),
+                ("UNITS_X", self.grid[1]),
+                ("OWN_ROWS", own[0]),
+                ("OWN_COLS", own[1]),
+                ("HALF_A", slab_a),
+                ("HALF_B", slab_b),
+                ("SLAB_A", 2 * slab_a),
+                ("SLAB_B", 2 * slab_b),
+            ],
+            [
+                ("FROM", from),
+                ("FETCH_NEXT", fetch),
+                ("KEEP_NEXT", keep),
+                ("SUMS", sums),
+                ("RESUME", resume),
+                ("MULTIPLY", multiply),
+                ("STORES", stores),
             ],
         )
     }
